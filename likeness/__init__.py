@@ -1,0 +1,1 @@
+"""Portraits of one real person: the library behind the nodes. No ComfyUI inside."""

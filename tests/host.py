@@ -1,0 +1,198 @@
+"""The real ComfyUI as a child process: this pack linked in, a base directory of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pack.likeness.client import Client, PromptError, ServerError, images, texts
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+PACK = "Likeness"
+START_LIMIT = 180.0  # seconds
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+SHOWN = 12_000  # characters of the log that a failed test shows
+
+
+def insightface_pack(folder: Path) -> None:
+    from standins.insightface_pack import write_pack
+
+    write_pack(folder)
+
+
+# What stands in the models folder under the names that the workflows use: name -> maker.
+STANDINS: Mapping[str, Callable[[Path], object]] = {
+    "insightface/models/buffalo_l": insightface_pack,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a prompt left in the history."""
+
+    entry: dict
+    client: Client
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What nodes reported, by node id."""
+        return texts(self.entry)
+
+    def images(self, node_id: str | int | None = None) -> list[np.ndarray]:
+        """The pictures of one node, or of all: (H, W, 3) uint8."""
+        outputs = self.entry["outputs"]
+        listed = images({"outputs": outputs if node_id is None else {0: outputs[str(node_id)]}})
+        return [_decode(self.client.view(image)) for image in listed]
+
+
+@dataclass
+class Server:
+    url: str
+    base: Path
+    process: subprocess.Popen
+    log_file: Path
+    client: Client = field(init=False)
+    _seen: int = 0
+
+    def __post_init__(self):
+        self.client = Client(self.url)
+
+    def run(self, prompt: dict, timeout: float = 120.0) -> Result:
+        """Run a graph in API format to its end."""
+        entry = self.client.wait(self.client.queue(prompt), timeout)
+        return Result(entry, self.client)
+
+    def fails(self, prompt: dict, timeout: float = 120.0) -> PromptError:
+        """The error that a graph ends with; the server must live on."""
+        with pytest.raises(PromptError) as caught:
+            self.run(prompt, timeout)
+        self.client.system_stats()
+        return caught.value
+
+    def until(self, claim: Callable[[], object], seconds: float = 60) -> None:
+        """Wait for the claim to hold."""
+        deadline = time.monotonic() + seconds
+        while not claim():
+            assert time.monotonic() < deadline, f"not so after {seconds:g} seconds"
+            time.sleep(0.05)
+
+    def idle(self) -> None:
+        """Wait until nothing is queued and nothing runs."""
+        self.until(lambda: not any(self.client.queued().values()))
+
+    def forget(self) -> None:
+        """Empty the host's cache of outputs, which it does after the prompt that follows."""
+        self.client.fetch("/free", b'{"free_memory": true}', "application/json")
+        blank = {"width": 16, "height": 16, "batch_size": 1, "color": 0}
+        empty = {"class_type": "EmptyImage", "inputs": blank}
+        shown = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+        self.run({"1": empty, "2": shown})
+
+    def log(self) -> str:
+        return COLOUR.sub("", self.log_file.read_text("utf-8", errors="replace"))
+
+    def mark(self) -> None:
+        """What is in the log by now is no longer recent."""
+        self._seen = len(self.log())
+
+    def recent(self) -> str:
+        return self.log()[self._seen :][-SHOWN:]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(
+    comfyui: Path,
+    base: Path,
+    *,
+    standins: bool = True,
+    pack: bool = True,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """Start ComfyUI on a free loopback port and wait until it answers."""
+    prepare(base, standins=standins, pack=pack)
+    port = free_port()
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    command = [python, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
+    command += ["--base-directory", str(base), "--disable-api-nodes"]
+    command += ["--database-url", f"sqlite:///{(base / 'user' / 'comfyui.db').as_posix()}"]
+    log_file = base / "server.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=comfyui,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(f"http://127.0.0.1:{port}", base, process, log_file)
+    try:
+        _await(server)
+    except BaseException:
+        server.stop()
+        raise
+    server.mark()
+    return server
+
+
+def prepare(base: Path, *, standins: bool, pack: bool) -> None:
+    """The base directory: the pack, a module that closes the sockets, stand-ins for models."""
+    for name in ("custom_nodes", "user", "input", "output", "models"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    closed = (ROOT / "tests" / "offline.py").read_text("utf-8")
+    closed += "\n\nclose_sockets()\nNODE_CLASS_MAPPINGS = {}\n"
+    settings = base / "user" / "default" / "comfy.settings.json"  # no tutorial at the first page
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text('{"Comfy.TutorialCompleted": true}', "utf-8")
+    (base / "custom_nodes" / "offline.py").write_text(closed, "utf-8")
+    link = base / "custom_nodes" / PACK
+    if pack and not link.exists():
+        link.symlink_to(ROOT, target_is_directory=True)
+    for name, make in STANDINS.items() if standins else ():
+        if not (base / "models" / name).exists():
+            make(base / "models" / name)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _await(server: Server) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while True:
+        try:
+            server.client.system_stats()
+            return
+        except ServerError as error:
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                state = f"exit status {server.process.poll()}, {START_LIMIT:g} s allowed"
+                raise RuntimeError(
+                    f"ComfyUI did not start ({state}). Its log:\n{server.log()[-SHOWN:]}"
+                ) from error
+        time.sleep(0.2)
+
+
+def _decode(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB"))
