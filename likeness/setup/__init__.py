@@ -1,0 +1,1 @@
+"""What install.py does, with nothing but the standard library, on any system."""
