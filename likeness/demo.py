@@ -11,7 +11,7 @@ from torch import Tensor
 
 PACKAGE = "comfyui_workflow_templates_media_image"
 PORTRAITS = {
-    "café": "video_ltx2_i2v-1.webp",
+    "cafe": "video_ltx2_i2v-1.webp",
     "snow": "flux1_krea_dev-1.webp",
     "garden": "hidream_e1_1-2.webp",
     "harbour": "image_z_image_turbo-1.webp",

@@ -10,6 +10,7 @@ from enum import Enum
 
 from torch import Tensor
 
+FEW = 5  # absent numbers that a note lists
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 
@@ -160,11 +161,11 @@ def select(
         here, refused = _wanted(faces.of(frame), wanted, faces.size)
         notes += [f"frame {frame}: {line}" for line in refused]
         here.sort(key=lambda face: ORDERINGS[order](face, faces.size))
-        for number in range(len(here)) if numbers is None else numbers:
-            if number < len(here):
-                kept.append(here[number])
-            else:
-                notes.append(f"frame {frame}: no face {number}, it has {len(here)} to choose from")
+        asked = range(len(here)) if numbers is None else numbers
+        kept += [here[number] for number in asked if number < len(here)]
+        if absent := [str(number) for number in asked if number >= len(here)]:
+            listed = ", ".join(absent[:FEW]) + (", ..." if len(absent) > FEW else "")
+            notes.append(f"frame {frame}: no face {listed}, it has {len(here)} to choose from")
     return faces.keep(kept, *notes)
 
 

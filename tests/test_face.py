@@ -85,6 +85,12 @@ def test_indices_count_in_each_frame_and_what_is_not_there_is_said():
     )
 
 
+def test_a_range_that_reaches_too_far_is_one_note_for_each_frame():
+    chosen = select(THREE, Order.LARGEST, "1-9999")
+    assert len(chosen) == 2
+    assert chosen.notes == ("frame 0: no face 3, 4, 5, 6, 7, ..., it has 3 to choose from",)
+
+
 @pytest.mark.parametrize(
     ("wanted", "passes", "fails"),
     [
