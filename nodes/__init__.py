@@ -1,0 +1,32 @@
+"""The nodes of this pack, in menu order, and the model folders they look into."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .analyzer import LoadFaceAnalyzer
+from .demo import DemoPortrait
+from .detect import DetectFaces
+from .faces import DrawFaces, FacesToBoxes, SelectFaces
+from .host import register_model_folders
+
+NODES: tuple[type[io.ComfyNode], ...] = (
+    LoadFaceAnalyzer,
+    DetectFaces,
+    SelectFaces,
+    DrawFaces,
+    FacesToBoxes,
+    DemoPortrait,
+)
+
+
+class Likeness(ComfyExtension):
+    async def on_load(self) -> None:
+        register_model_folders()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return list(NODES)
+
+
+async def comfy_entrypoint() -> Likeness:
+    return Likeness()

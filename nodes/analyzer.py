@@ -1,0 +1,62 @@
+"""Loading what finds faces."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..likeness import cascade, insight
+from ..likeness.report import describe_analyzer
+from .host import fingerprint, model_folders, reported
+from .types import Analyzer
+
+BUILT_IN = "built in"
+
+
+class LoadFaceAnalyzer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LikenessLoadFaceAnalyzer",
+            display_name="Load Face Analyzer",
+            category="Likeness/faces",
+            description="Loads what finds faces: the built-in finder, or an insightface pack.",
+            search_aliases=[
+                "insightface",
+                "antelopev2",
+                "buffalo_l",
+                "face analysis",
+                "face model loader",
+                "bbox detector loader",
+                "ultralytics detector provider",
+                "scrfd",
+            ],
+            inputs=[
+                io.Combo.Input(
+                    "analyzer",
+                    options=[BUILT_IN, *insight.packs(model_folders("insightface"))],
+                    default=BUILT_IN,
+                    tooltip="'built in' needs no file and finds frontal faces, without identity. "
+                    "Packs in models/insightface/models find all poses and know identity.",
+                ),
+            ],
+            outputs=[
+                Analyzer.Output(display_name="analyzer", tooltip="For Detect Faces."),
+                io.String.Output(
+                    display_name="report", tooltip="What it can do and what it runs on."
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, analyzer: str) -> str:
+        if analyzer == BUILT_IN:
+            return BUILT_IN
+        return fingerprint(insight.packs(model_folders("insightface"))[analyzer])
+
+    @classmethod
+    def execute(cls, analyzer: str) -> io.NodeOutput:
+        if analyzer == BUILT_IN:
+            loaded = cascade.load()
+        else:
+            loaded = insight.load(insight.packs(model_folders("insightface"))[analyzer])
+        return reported(loaded, report=describe_analyzer(loaded))

@@ -1,0 +1,40 @@
+"""The bridge to ComfyUI: model folders, progress, and what a node hands back beside its values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import comfy.utils
+import folder_paths
+from comfy_api.latest import io, ui
+
+MODEL_FOLDERS = ("insightface",)
+
+
+def register_model_folders() -> None:
+    """Make our folders known beside those that extra_model_paths.yaml names."""
+    for key in MODEL_FOLDERS:
+        folder_paths.add_model_folder_path(key, str(Path(folder_paths.models_dir, key)))
+
+
+def model_folders(key: str) -> list[Path]:
+    return [Path(folder) for folder in folder_paths.get_folder_paths(key)]
+
+
+def progress(total: int) -> Callable[[int, int], None]:
+    """The callback that moves the node's bar; it is also where Cancel is heard."""
+    return comfy.utils.ProgressBar(total).update_absolute
+
+
+def reported(*values: object, report: str) -> io.NodeOutput:
+    """The node's values, then its report: a socket, a text on the node and a line in /history."""
+    return io.NodeOutput(*values, report, ui=ui.PreviewText(report))
+
+
+def fingerprint(folder: Path) -> str:
+    """Changes when a file in `folder` is added, removed or replaced."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
