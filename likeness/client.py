@@ -46,6 +46,13 @@ class Client:
     url: str = "http://127.0.0.1:8188"
     timeout: float = 60.0  # seconds one request may take
 
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(
+                f"{self.url!r} is not the address of a server: write it as ComfyUI prints it, "
+                "such as http://127.0.0.1:8188"
+            )
+
     def queue(self, prompt: dict) -> str:
         """Queue a graph in API format; returns the prompt's id."""
         answer = self._json("/prompt", {"prompt": prompt})

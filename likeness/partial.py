@@ -64,7 +64,7 @@ def _claim(lock: Path) -> int:
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _take(handle)
+            take(handle)
             current = _is_current(handle, lock)
         except BaseException:
             os.close(handle)
@@ -74,7 +74,8 @@ def _claim(lock: Path) -> int:
         os.close(handle)  # its owner removed it between our opening and our taking it
 
 
-def _take(handle: int) -> None:
+def take(handle: int) -> None:
+    """Lock an open file for this process; raise Busy where another has it."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)

@@ -20,6 +20,11 @@ def blank() -> dict:
     }
 
 
+def test_an_address_without_its_scheme_is_told():
+    with pytest.raises(ValueError, match="such as http://"):
+        Client("127.0.0.1:8188")
+
+
 def test_a_prompt_is_queued_waited_for_and_its_pictures_read(server):
     client = Client(server.url + "/")
     seen = []

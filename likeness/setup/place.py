@@ -32,9 +32,7 @@ def surrounding(pack: Path = PACK) -> Path | None:
 
 def existing() -> Comfy | None:
     """The ComfyUI that COMFYUI_PATH names, or the one around the pack; None where there is none."""
-    python = os.environ.get("COMFYUI_PYTHON")
-    if python and not shutil.which(python):
-        raise SetupError(f"COMFYUI_PYTHON is '{python}', which cannot be run. Correct or unset it.")
+    python = _named_python()
     if path := _named():
         return Comfy(path, python or _python_of(path))
     around = surrounding()
@@ -52,6 +50,17 @@ def _named() -> Path | None:
             "Correct it, or unset it to have a sandboxed ComfyUI made."
         )
     return path
+
+
+def _named_python() -> str | None:
+    """COMFYUI_PYTHON as a path that holds in every folder."""
+    named = os.environ.get("COMFYUI_PYTHON")
+    if not named:
+        return None
+    found = shutil.which(os.path.expanduser(named))
+    if not found:
+        raise SetupError(f"COMFYUI_PYTHON is '{named}', which cannot be run. Correct or unset it.")
+    return os.path.abspath(found)
 
 
 def _python_of(comfy: Path) -> str:

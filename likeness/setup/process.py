@@ -115,7 +115,8 @@ def inside(python: str | Path, question: str, *arguments: str) -> dict:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             env=environment,
         )
@@ -156,10 +157,16 @@ def shorten_pip(line: str) -> str:
 
 def failure(python: str | Path, output: str) -> SetupError:
     """What a failed pip run means to a person."""
+    module = typed(python, "-m")
     if "No module named pip" in output:
         return SetupError(
-            f"{python} has no pip. Run '{python} -m ensurepip --upgrade', or with uv "
-            f"'uv pip install --python {python} pip', then try again."
+            f"{python} has no pip. Run '{module} ensurepip --upgrade', or with uv "
+            f"'{typed('uv', 'pip', 'install', '--python', python, 'pip')}', then try again."
+        )
+    if "DO NOT MATCH THE HASHES" in output:
+        return SetupError(
+            "A file of the package index is not the one that was expected, and nothing of it was "
+            f"used. See where pip takes it from with '{module} pip config list'.\n{tail(output)}"
         )
     if NO_SPACE.search(output):
         return SetupError(f"{FULL}\n{tail(output)}")
@@ -171,7 +178,7 @@ def failure(python: str | Path, output: str) -> SetupError:
     if NO_NETWORK.search(output):
         return SetupError(
             "The package index cannot be reached. Check the network, a proxy (HTTPS_PROXY) and "
-            f"pip's settings ('{python} -m pip config list'), then run the same command again.\n"
+            f"pip's settings ('{module} pip config list'), then run the same command again.\n"
             f"{tail(output)}"
         )
     if "Permission denied" in output or "Errno 13" in output:
@@ -179,7 +186,7 @@ def failure(python: str | Path, output: str) -> SetupError:
     if re.search("no such option: --(dry-run|report)", output):
         return SetupError(
             f"The pip of {python} is too old (22.2 is needed). "
-            f"Run '{python} -m pip install --upgrade pip', then try again."
+            f"Run '{module} pip install --upgrade pip', then try again."
         )
     if re.search("ResolutionImpossible|No matching distribution|conflicting dependencies", output):
         return Unresolvable(reason(output))
@@ -193,6 +200,12 @@ def reason(output: str) -> str:
     conflict = [line for line in lines if told.search(line)]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
     return "; ".join(dict.fromkeys(conflict[:4] or errors[:2])) or tail(output)
+
+
+def typed(*parts: str | Path) -> str:
+    """A command as it is typed into a shell, in a path with spaces too."""
+    plain = re.compile(r"[\w./\\:+=~-]+")
+    return " ".join(text if plain.fullmatch(text) else f'"{text}"' for text in map(str, parts))
 
 
 def tail(output: str, count: int = 6) -> str:

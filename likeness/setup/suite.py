@@ -1,0 +1,50 @@
+"""The tests and the benchmarks, run by the Python of the host."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import packages
+from .host import add, need, ready
+from .place import PACK, Comfy
+from .process import Say, clean_environment, typed
+
+# "-m pytest" would put the repository on sys.path, where its folder "nodes" hides ComfyUI's module.
+PYTEST = "import sys; sys.path[:] = filter(None, sys.path); import pytest; sys.exit(pytest.main())"
+
+
+def test(arguments: Sequence[str], say: Say) -> int:
+    """The whole suite; `arguments` go to pytest. Returns its exit code."""
+    comfy = ready(say)
+    file = PACK / "tests" / "requirements.txt"
+    if comfy.own:
+        add(comfy, "tests.json", packages.read(file), say)
+    else:
+        cure = typed(comfy.python, "-m", "pip", "install", "-r", file)
+        need(comfy, packages.read(file), cure)
+    command = ["-c", PYTEST, "--rootdir", str(PACK), "--durations=10", *arguments]
+    return _run(comfy, command, PACK)
+
+
+def bench(arguments: Sequence[str], say: Say) -> int:
+    """The benchmarks; `arguments` go to bench/run.py. Returns its exit code."""
+    comfy = ready(say)
+    return _run(comfy, [str(PACK / "bench" / "run.py"), *arguments], Path.cwd())
+
+
+def _run(comfy: Comfy, command: Sequence[str], folder: Path) -> int:
+    environment = clean_environment(
+        COMFYUI_PATH=str(comfy.path), COMFYUI_PYTHON=comfy.python, PYTHONUNBUFFERED="1"
+    )
+    with subprocess.Popen([comfy.python, *command], cwd=folder, env=environment) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            return child.wait()  # it got the interrupt too, and ends in its own way
+        except SystemExit:  # we alone were told to end
+            child.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
+            raise
