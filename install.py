@@ -28,7 +28,8 @@ environment:
 
 
 def main(arguments: list[str]) -> int:
-    passes_on = arguments[:1] in (["test"], ["bench"])
+    asks = arguments[1:] in (["-h"], ["--help"])
+    passes_on = arguments[:1] in (["test"], ["bench"]) and not asks
     syntax = parser()
     options = syntax.parse_args(arguments[:1] if passes_on else arguments)
     if options.plan and options.command:
@@ -88,12 +89,14 @@ def parser() -> argparse.ArgumentParser:
     add("host", help="make the sandboxed ComfyUI that demo and test use")
     demo = add("demo", help="run the bundled workflows on the demo portraits in a real ComfyUI")
     demo.add_argument("--port", type=int, help="the server's port (default: any free one)")
-    add("test", help="run the tests; further arguments go to pytest", add_help=False)
+    told = "run the tests in a real ComfyUI; further arguments go to pytest"
+    add("test", help=told, description=told)
     models = add("models", help="list weight files, or fetch and verify the named ones")
     models.add_argument("names", nargs="*", metavar="NAME", help="files to fetch")
     models.add_argument("--list", action="store_true", help="print the table (also without NAME)")
     models.add_argument("--folder", help="ComfyUI's models folder (default: the one around)")
-    add("bench", help="measure; arguments: [NAME ...] [--check] [--json FILE]", add_help=False)
+    told = "measure; arguments: [NAME ...] [--check] [--json FILE]"
+    add("bench", help=told, description=told)
     return whole
 
 

@@ -2,12 +2,13 @@
 
 server = Client("http://127.0.0.1:8188")
 entry = server.wait(server.queue(prompt))  # prompt: in API format
-pictures = [server.view(image) for image in images(entry)]
+pictures = [server.view(image) for image in results(entry)]
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -148,6 +149,12 @@ def images(entry: dict) -> list[dict]:
     return [image for output in entry["outputs"].values() for image in output.get("images", ())]
 
 
+def results(entry: dict) -> list[dict]:
+    """What was saved; the previews where nothing was. (What is saved is often previewed too.)"""
+    everything = images(entry)
+    return [image for image in everything if image["type"] == "output"] or everything
+
+
 def texts(entry: dict) -> dict[str, str]:
     """The text that nodes showed, by node id."""
     return {
@@ -203,7 +210,7 @@ def _form(fields: dict[str, str], name: str, data: bytes) -> tuple[bytes, str]:
         f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
         for key, value in fields.items()
     )
-    name = name.replace("\\", "_").replace('"', "_")
+    name = re.sub(r'["\\\r\n]', "_", name)
     head += (
         f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"

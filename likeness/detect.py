@@ -90,6 +90,8 @@ def detect(
     progress: Progress = ignore,
 ) -> Faces:
     """The faces of every picture of `images` (B, H, W, C), 0..1; each picture's largest first."""
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold is {threshold:g}: give a number above 0, up to 1, such as 0.5")
     found: list[Face] = []
     notes = [f"analyzer: {analyzer.name}"]
     used: dict[str, list[int]] = {}
@@ -206,7 +208,7 @@ def to_rgb8(image: Tensor) -> tuple[np.ndarray, int]:
 def require_images(images: Tensor) -> Tensor:
     if images.ndim != 4 or images.shape[3] not in (1, 3, 4) or 0 in images.shape[1:3]:
         raise ValueError(
-            f"pictures of shape {tuple(images.shape)} cannot be searched: (pictures, height, "
+            f"an image of shape {tuple(images.shape)} cannot be searched: (pictures, height, "
             "width, channels) with 1, 3 or 4 channels is expected"
         )
     return images

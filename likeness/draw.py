@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .face import Face, Faces
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Canvas
 
 COLOURS = ("#00d1b2", "#ffb000", "#ff5c8a", "#7aa2ff", "#b4e14b", "#d78bff")
 SMOOTHED = 2048  # pictures up to this long side are drawn at twice their size
@@ -19,22 +23,32 @@ def draw_faces(
 ) -> Tensor:
     """The pictures (B, H, W, C) as (B, H, W, 3), drawn on; elsewhere bit for bit the same."""
     faces.require(images)
-    drawn = []
-    for frame, image in enumerate(images):
-        rgb = image.expand(-1, -1, 3) if image.shape[-1] == 1 else image[..., :3]
-        here = faces.of(frame)
-        drawn.append(_over(rgb, _overlay(here, faces.size)) if here else rgb)
+    rgb = images.expand(-1, -1, -1, 3) if images.shape[-1] == 1 else images[..., :3]
+    drawn = rgb.clone(memory_format=torch.contiguous_format)
+    for frame, image in enumerate(drawn):
+        if here := faces.of(frame):
+            _lay_over(image, _canvas(here, faces.size))
         progress(frame + 1, len(images))
-    return torch.stack(drawn)
+    return drawn
 
 
-def _over(image: Tensor, overlay: Tensor) -> Tensor:
-    overlay = overlay.to(image)
-    return torch.where(overlay[..., 3:] > 0, image.lerp(overlay[..., :3], overlay[..., 3:]), image)
+def _lay_over(image: Tensor, canvas: Canvas) -> None:
+    """Draw into `image`, in the rectangle that something was drawn in."""
+    zoom = canvas.height // image.shape[0]
+    box = canvas.getbbox()
+    if box is None:
+        return
+    left, top = box[0] // zoom, box[1] // zoom
+    right, bottom = -(-box[2] // zoom), -(-box[3] // zoom)
+    part = canvas.crop((left * zoom, top * zoom, right * zoom, bottom * zoom))
+    overlay = _reduce(part, zoom).to(image)
+    colour, coverage = overlay[..., :3], overlay[..., 3:]
+    below = image[top:bottom, left:right]
+    below.copy_(torch.where(coverage > 0, below.lerp(colour, coverage), below))
 
 
-def _overlay(faces: list[Face], size: tuple[int, int]) -> Tensor:
-    """What is drawn over a frame, (H, W, 4): colour and coverage, 0..1."""
+def _canvas(faces: list[Face], size: tuple[int, int]) -> Canvas:
+    """What is drawn over a frame, a transparent picture of it or of twice its size."""
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = size
@@ -49,7 +63,7 @@ def _overlay(faces: list[Face], size: tuple[int, int]) -> Tensor:
         pen.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=colour, width=line)
         _draw_points(pen, face, colour, zoom, line)
         _draw_label(pen, f" {number}  {face.score:.2f} ", (x0, y0), colour, font)
-    return _reduce(canvas, zoom)
+    return canvas
 
 
 def _draw_points(pen, face: Face, colour: str, zoom: int, line: int) -> None:
@@ -70,8 +84,8 @@ def _draw_label(pen, label: str, corner: tuple[float, float], colour: str, font)
     pen.text((x, y), label, font=font, fill="black")
 
 
-def _reduce(canvas, zoom: int) -> Tensor:
-    """Averages zoom x zoom pixels; colours count by their coverage."""
+def _reduce(canvas: Canvas, zoom: int) -> Tensor:
+    """Colour and coverage, (H, W, 4), 0..1: averages of zoom x zoom pixels, weighed by coverage."""
     pixels = torch.from_numpy(np.array(canvas)).float().div(255)
     height, width = (side // zoom for side in pixels.shape[:2])
     blocks = pixels.view(height, zoom, width, zoom, 4)

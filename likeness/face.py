@@ -178,7 +178,7 @@ def parse_indices(text: str) -> list[int] | None:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise ValueError(
-                f"{text!r} is not a list of face numbers: {token!r} is not understood. "
+                f"indices {text!r} is not a list of face numbers: {token!r} is not understood. "
                 "Write numbers from 0 on, such as '0, 2' or '1-3', or leave it empty for all."
             )
         numbers += range(first, last + 1)

@@ -293,7 +293,6 @@ MODELS: tuple[Model, ...] = (
     ),
     _hub(
         CONTROLNET_HUB, "control_v11p_sd15_softedge_fp16.safetensors", **CONTROL_SD15,
-        sha256="e78fea5b4599fec2ecd7e3f14b171feb290b88200c95d569ec0ff59a19bc3478",
         note="soft edges, SD 1.5",
     ),
     _hub(CONTROLNET_HUB, "control_v11p_sd15_openpose_fp16.safetensors", **CONTROL_SD15,

@@ -25,6 +25,13 @@ class Likeness(ComfyExtension):
         register_model_folders()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        try:
+            for node in NODES:
+                node.define_schema()
+        except (AttributeError, TypeError) as problem:  # sockets and options of newer schemas
+            raise RuntimeError(
+                f"Likeness needs a newer ComfyUI ({problem}): update ComfyUI, then restart it."
+            ) from problem
         return list(NODES)
 
 

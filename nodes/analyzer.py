@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from comfy_api.latest import io
 
 from ..likeness import cascade, insight
@@ -48,15 +50,21 @@ class LoadFaceAnalyzer(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, analyzer: str) -> str:
-        if analyzer == BUILT_IN:
-            return BUILT_IN
-        return fingerprint(insight.packs(model_folders("insightface"))[analyzer])
+    def fingerprint_inputs(cls, analyzer: str | None) -> str:  # None while it comes by a wire
+        packs = insight.packs(model_folders("insightface"))
+        return fingerprint(packs[analyzer]) if analyzer in packs else BUILT_IN
 
     @classmethod
     def execute(cls, analyzer: str) -> io.NodeOutput:
-        if analyzer == BUILT_IN:
-            loaded = cascade.load()
-        else:
-            loaded = insight.load(insight.packs(model_folders("insightface"))[analyzer])
+        loaded = cascade.load() if analyzer == BUILT_IN else insight.load(_folder(analyzer))
         return reported(loaded, report=describe_analyzer(loaded))
+
+
+def _folder(analyzer: str) -> Path:
+    packs = insight.packs(model_folders("insightface"))
+    if analyzer not in packs:
+        raise ValueError(
+            f"analyzer is {str(analyzer)[:80]!r}, which is not there: choose one of "
+            f"{', '.join([BUILT_IN, *packs])}, or unpack it into models/insightface/models"
+        )
+    return packs[analyzer]

@@ -8,7 +8,7 @@ from ..likeness.detect import Retry, detect, detect_in_boxes
 from ..likeness.face import Faces as FoundFaces
 from ..likeness.interchange import from_boxes, from_landmarks, is_boxes, is_landmarks
 from ..likeness.report import describe
-from .host import progress, reported
+from .host import named, progress, reported
 from .types import Analyzer, Boxes, FaceLandmarks, Faces
 
 
@@ -72,8 +72,15 @@ class DetectFaces(io.ComfyNode):
 
 def _find(image, analyzer, threshold: float, retry: Retry) -> FoundFaces:
     advance = progress(len(image))
-    if is_landmarks(analyzer):
-        return from_landmarks(analyzer, len(image), tuple(image.shape[1:3]))
-    if is_boxes(analyzer):
-        return detect_in_boxes(image, from_boxes(analyzer, len(image)), advance)
+    with named("analyzer"):
+        if is_landmarks(analyzer):
+            return from_landmarks(analyzer, len(image), tuple(image.shape[1:3]))
+        boxes = from_boxes(analyzer, len(image)) if is_boxes(analyzer) else None
+        if boxes is None and not hasattr(analyzer, "parts"):
+            raise ValueError(
+                f"a {type(analyzer).__name__} finds no faces: connect Load Face Analyzer, or "
+                "core's face landmarks or bounding boxes"
+            )
+    if boxes is not None:
+        return detect_in_boxes(image, boxes, advance)
     return detect(image, analyzer, threshold, retry, advance)

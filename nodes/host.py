@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import comfy.utils
@@ -31,6 +32,15 @@ def progress(total: int) -> Callable[[int, int], None]:
 def reported(*values: object, report: str) -> io.NodeOutput:
     """The node's values, then its report: a socket, a text on the node and a line in /history."""
     return io.NodeOutput(*values, report, ui=ui.PreviewText(report))
+
+
+@contextmanager
+def named(input_id: str) -> Iterator[None]:
+    """Complaints about a value begin with the input that it came in by."""
+    try:
+        yield
+    except ValueError as problem:
+        raise ValueError(f"{input_id}: {problem}") from problem
 
 
 def fingerprint(folder: Path) -> str:

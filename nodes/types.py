@@ -7,5 +7,6 @@ from comfy_api.latest import io
 Analyzer = io.Custom("LIKENESS_ANALYZER")  # likeness.detect.Analyzer
 Faces = io.Custom("LIKENESS_FACES")  # likeness.face.Faces
 
-Boxes = io.BoundingBox  # core's: list[frame] of list[dict]
-FaceLandmarks = io.Custom("FACE_LANDMARKS")  # core's, of its MediaPipe node
+# Core's, by name, since they have no class in every ComfyUI that has the V3 schema.
+Boxes = io.Custom("BOUNDING_BOX")  # list[frame] of list[dict]
+FaceLandmarks = io.Custom("FACE_LANDMARKS")  # of its MediaPipe node

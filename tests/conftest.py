@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import types
 from pathlib import Path
@@ -32,6 +33,10 @@ import page  # noqa: E402
 SERVERS = pytest.StashKey[list[host.Server]]()
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--rewrite",
@@ -42,6 +47,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, interrupt)  # servers are stopped, however the run ends
     config.stash[SERVERS] = []
 
 

@@ -7,7 +7,7 @@ import io
 import host
 import numpy as np
 import pytest
-from pack.likeness.client import Client, PromptError, ServerError, images, texts
+from pack.likeness.client import Client, PromptError, ServerError, images, results, texts
 from PIL import Image
 
 
@@ -36,6 +36,10 @@ def test_a_prompt_is_queued_waited_for_and_its_pictures_read(server):
     assert texts(entry) == {"3": "ünï"}
     assert all(total == 60 for _, total in seen)
     assert client.history(prompt_id) == entry
+
+
+def test_a_name_that_would_break_the_form_is_mended(server):
+    assert server.client.upload(b"x", 'a"b\\c\r\nd é.png') == "a_b_c__d é.png"
 
 
 def test_an_uploaded_picture_is_an_input(server, tmp_path):
@@ -105,3 +109,10 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(server, monkey
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{host.free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     assert Client(server.url).system_stats()["system"]
+
+
+def test_the_results_are_what_was_saved_or_the_previews_where_nothing_was():
+    saved = {"filename": "a.png", "subfolder": "", "type": "output"}
+    shown = {"filename": "b.png", "subfolder": "", "type": "temp"}
+    assert results({"outputs": {"1": {"images": [shown]}, "2": {"images": [saved]}}}) == [saved]
+    assert results({"outputs": {"1": {"images": [shown]}, "2": {"text": ["x"]}}}) == [shown]

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,11 +17,33 @@ from pathlib import Path
 import pytest
 from pack.likeness.models import MODELS
 from pack.likeness.setup import place, prepare, process
-from pack.likeness.setup.process import SetupError
+from pack.likeness.setup.process import SetupError, typed
 from tiny_index import Environment, use, write_field
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALL = ROOT / "install.py"
+COMFYUI = os.environ.get("COMFYUI_PATH", "")
+OUR_CONFTEST = """
+import importlib.util, sys
+
+sys.path.append({0!r})
+spec = importlib.util.spec_from_file_location("ours", {0!r} + "/conftest.py")
+ours = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ours)
+pytest_configure = ours.pytest_configure
+"""
+LONG_TEST = """
+import time, pytest
+
+@pytest.fixture
+def a_server():
+    yield
+    print("ended", flush=True)
+
+def test_long(a_server):
+    print("on", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +120,14 @@ def test_the_plan_changes_nothing(environment, comfyui):
     assert f"make folder: {comfyui / 'models' / 'insightface' / 'models'}" in done.stdout
 
 
+@pytest.mark.parametrize(("command", "told"), [("test", "go to pytest"), ("bench", "--check")])
+def test_help_makes_no_comfyui(command, told, tmp_path):
+    done = call(command, "--help")
+    assert done.returncode == 0
+    assert told in done.stdout
+    assert not (tmp_path / "cache").exists()
+
+
 @pytest.mark.parametrize("command", ["host", "demo", "test", "models"])
 def test_a_plan_of_a_command_is_refused(command, tmp_path):
     done = call("--plan", command)
@@ -122,7 +153,7 @@ def test_without_pip_the_cure_is_named(tmp_path):
     bare = Environment.make(tmp_path / "bare", "--without-pip")
     done = call(python=bare.python)
     assert done.returncode == 1
-    assert f"{bare.python} -m ensurepip" in done.stderr
+    assert typed(bare.python, "-m", "ensurepip") in done.stderr
 
 
 def test_doctor_works_on_a_bare_python(tmp_path):
@@ -142,7 +173,7 @@ def test_doctor_names_the_cure_for_two_onnxruntimes(environment, comfyui, monkey
     (comfyui / "models" / "insightface").mkdir()
     (comfyui / "models" / "insightface" / "inswapper_128.onnx").touch()
     told = call("doctor").stdout
-    assert f"Cure: {environment.python} {INSTALL}" in told
+    assert f"Cure: {typed(environment.python, INSTALL)}" in told
     assert f"found      {Path('insightface', 'inswapper_128.onnx')}" in told
     assert "GFPGANv1.4.pth" in told.partition("not there  ")[2]
     cured = call(python=environment.python)
@@ -192,10 +223,10 @@ def test_nothing_is_installed_into_somebody_elses_comfyui(environment, comfyui, 
     tests, demo = call("test"), call("demo")
     assert tests.returncode == demo.returncode == 1
     for done in (tests, demo):
-        assert f"{environment.python} {INSTALL}" in done.stderr
+        assert typed(environment.python, INSTALL) in done.stderr
     assert call(python=environment.python).returncode == 0
     before = environment.snapshot()
-    assert f"{environment.python} -m pip install -r" in call("test").stderr
+    assert typed(environment.python, "-m", "pip", "install", "-r") in call("test").stderr
     assert environment.snapshot() == before
 
 
@@ -255,6 +286,12 @@ def test_models_needs_to_know_where():
     assert "--folder" in done.stderr
 
 
+def test_the_folder_of_comfyui_is_no_models_folder(comfyui):
+    done = call("models", "--folder", str(comfyui), "badhandv4.pt")
+    assert done.returncode == 1
+    assert str(comfyui / "models") in done.stderr
+
+
 def test_models_knows_near_names(tmp_path):
     done = call("models", "--folder", str(tmp_path), "inswaper_128.onnx")
     assert done.returncode == 1
@@ -302,8 +339,8 @@ def test_what_pip_says_becomes_a_cure(output, cure):
 
 
 def test_a_command_to_type_is_quoted_where_a_shell_would_split_it():
-    typed = process.typed("/a b/python", "-m", "pip", Path("/ä/install.py"), r"C:\x\python.exe")
-    assert typed == r'"/a b/python" -m pip /ä/install.py C:\x\python.exe'
+    told = typed("/a b/python", "-m", "pip", Path("/ä/install.py"), r"C:\x\python.exe")
+    assert told == r'"/a b/python" -m pip /ä/install.py C:\x\python.exe'
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -317,21 +354,28 @@ def test_nohup_is_heeded(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_stopped_command_stops_what_it_runs(tmp_path):
-    """Pytest is told to end as Ctrl-C tells it, so that it stops its servers."""
-    child = "import time\ntry: print('on', flush=True); time.sleep(60)\n"
-    child += "except KeyboardInterrupt: print('ended', flush=True)"
+@pytest.mark.skipif(not COMFYUI, reason="no COMFYUI_PATH: run 'python install.py test'")
+def test_a_stopped_test_command_ends_its_fixtures(tmp_path):
+    """As Ctrl-C does, also where Ctrl-C is ignored, as in a shell's background."""
+    (tmp_path / "test_long.py").write_text(LONG_TEST, "utf-8")
+    (tmp_path / "conftest.py").write_text(OUR_CONFTEST.format(str(ROOT / "tests")), "utf-8")
     code = "import signal, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
     code += "from likeness.setup import place, suite\n"
     code += "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-    code += "comfy = place.Comfy(Path.cwd(), sys.executable)\n"
-    code += "suite._run(comfy, ['-c', sys.argv[2]], Path.cwd())"
-    command = [sys.executable, "-c", code, str(ROOT), child]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+    code += "comfy = place.Comfy(Path(sys.argv[2]), sys.executable)\n"
+    code += "suite._run(comfy, ['-c', suite.PYTEST, *sys.argv[3:]], Path.cwd())"
+    options = ["-p", "no:cacheprovider", "-qs", "test_long.py"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(ROOT), COMFYUI, *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as stopped:
         assert stopped.stdout.readline() == "on\n"
         stopped.terminate()
         assert stopped.wait(20) == 143
-        assert stopped.stdout.read() == "ended\n"
+        assert "ended\n" in stopped.stdout.read()
 
 
 def test_no_space_is_told_before_a_long_job(tmp_path):

@@ -94,6 +94,8 @@ def test_a_demo_that_is_stopped_stops_its_server(comfyui, clone, quiet_home, nam
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # a shell's background job is started with Ctrl-C ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as stopped:
         for line in stopped.stdout:
             if line.startswith("Starting ComfyUI"):

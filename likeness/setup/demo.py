@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..client import Client, images, texts
+from ..client import Client, results, texts
 from .host import ready
 from .place import PACK, Comfy, free_port
 from .process import Say, SetupError, clean_environment, tail
@@ -30,7 +30,7 @@ class Job:
 def demo(port: int | None, say: Say) -> int:
     """Run every bundled workflow on every demo portrait; pictures and a contact sheet stay."""
     started = time.monotonic()
-    free_port(port)
+    free_port(port)  # a taken one is told before minutes are spent
     comfy = ready(say)
     output = _output()
     log = output / "demo-server.log"
@@ -70,9 +70,7 @@ def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Path]:
     for number, job in enumerate(todo, 1):
         began = time.monotonic()
         entry = client.wait(client.queue(job.prompt))
-        everything = images(entry)
-        saved = [image for image in everything if image["type"] == "output"]
-        shown = saved or everything  # a preview of what is saved too would be there twice
+        shown = results(entry)
         for place, image in enumerate(shown, 1):
             stem = job.title if len(shown) == 1 else f"{job.title} {place}"
             path = output / f"{stem}{Path(image['filename']).suffix}"

@@ -25,6 +25,8 @@ def models(names: Sequence[str], only_list: bool, chosen: str | None, say: Say) 
     except UnknownModel as error:
         raise SetupError(str(error)) from error
     place = Path(chosen).expanduser().absolute() if chosen else models_folder()
+    if place and (place / "main.py").is_file():
+        raise SetupError(f"{place} is ComfyUI's own folder; name its models: {place / 'models'}")
     if only_list or not wanted:
         say(listing(place, wanted or MODELS))
         return 0
