@@ -102,9 +102,9 @@ def _bare_networks(pack, faces: int) -> Callable[[], None]:
 
 
 def _built_in_rows() -> Iterator[Row]:
-    from pack.likeness.cascade import load
     from pack.likeness.demo import PORTRAITS, read
     from pack.likeness.detect import detect
+    from pack.likeness.frontal.cascade import load
 
     finder = load()
     portrait = read(next(iter(PORTRAITS)))
@@ -147,8 +147,8 @@ def _bare_cascade() -> Callable[[torch.Tensor], list]:
 
 def _point_errors(finder) -> Iterator[tuple[float, float]]:
     """Mean error of the five points in distances between the eyes: box alone, and the finder."""
-    from pack.likeness.cascade import EYES_ABOVE, EYES_APART
     from pack.likeness.detect import detect
+    from pack.likeness.frontal.cascade import EYES_ABOVE, EYES_APART
     from pack.likeness.geometry import similarity, transform
     from pack.likeness.mean_shape import five_points, mean_shape
 

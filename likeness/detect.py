@@ -119,7 +119,7 @@ def detect_in_boxes(
     A box in which no eyes are found keeps its face, with the points of an average one. The score
     is the evidence for eyes.
     """
-    from .cascade import points_in_box
+    from .frontal.cascade import points_in_box
 
     found: list[Face] = []
     notes = ["faces given as boxes, their points found by the built-in finder"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ..likeness import cascade, insight
+from ..likeness import insight
+from ..likeness.frontal import cascade
 from ..likeness.report import describe_analyzer
 from .host import fingerprint, model_folders, reported
 from .types import Analyzer

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import node
 from pack.likeness.client import PromptError
 from pack.likeness.demo import PORTRAITS
 
@@ -144,7 +145,3 @@ def test_a_wrong_value_is_refused_with_the_node_and_the_input(server):
     error = server.fails(prompt)
     assert (error.node_id, error.class_type) == (DETECT, "LikenessDetectFaces")
     assert "threshold" in str(error)
-
-
-def node(class_type: str, **inputs: object) -> dict:
-    return {"class_type": class_type, "inputs": inputs}

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..face import Face
+from ..geometry import similarity, transform
+from ..mean_shape import five_points, mean_shape, place
 from . import eyes, mean_face, mouth
-from .face import Face
-from .geometry import similarity, transform
-from .mean_shape import five_points, mean_shape, place
 from .sampling import Part, carry, grey, inverse, part, resize, upright
 from .windows import Window, confirm, distinct, propose
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pack.likeness import cascade, demo, mean_shape
+from pack.likeness import demo, mean_shape
+from pack.likeness.frontal import cascade
 from PIL import Image
 
 MARKED = json.loads((Path(__file__).parent / "demo_faces.json").read_text())["faces"]
