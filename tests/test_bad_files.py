@@ -24,15 +24,31 @@ from standins import insightface_pack as standins
 
 SIZE = (192, 320)
 LANDMARKS = '''
-class Landmarks:
-    """Core's face landmarks for some frames, with nobody in them."""
+import numpy as np
 
-    INPUT_TYPES = classmethod(lambda cls: {"required": {"frames": ("INT",), "width": ("INT",)}})
+
+class Landmarks:
+    """Core's face landmarks for some frames, with a face in some of them: no weights exist here."""
+
+    INPUT_TYPES = classmethod(
+        lambda cls: {"required": {"frames": ("INT",), "width": ("INT",), "faces": ("STRING",)}}
+    )
     RETURN_TYPES, FUNCTION, CATEGORY = ("FACE_LANDMARKS",), "give", "test"
 
-    def give(self, frames, width):
-        return ({"frames": [[]] * frames, "image_size": (192, width), "connection_sets": {}},)
+    def give(self, frames, width, faces):
+        entries = [[FACE] if str(frame) in faces.split() else [] for frame in range(frames)]
+        return ({"frames": entries, "image_size": (192, width), "connection_sets": {}},)
 
+
+FACE = {
+    "bbox_xyxy": np.array([40.5, 20.25, 90.5, 80.75], np.float32),
+    "blendshapes": {},
+    "landmarks_xy": np.full((478, 2), 50, np.float32) + np.arange(478)[:, None] % 7,
+    "landmarks_3d": np.zeros((478, 3), np.float32),
+    "presence": 9.0,
+    "score": 0.75,
+    "transformation_matrix": np.eye(4, dtype=np.float32),
+}
 
 NODE_CLASS_MAPPINGS = {"TestLandmarks": Landmarks}
 '''
@@ -187,12 +203,23 @@ def test_landmarks_of_another_batch(elsewhere):
     pictures = put(elsewhere, torch.stack([marked(*SIZE)] * 3))
     prompt = find(pictures, analyzer=["landmarks", 0])
     for frames, width in ((2, 320), (3, 192), (0, 320)):
-        prompt["landmarks"] = node("TestLandmarks", frames=frames, width=width)
+        prompt["landmarks"] = node("TestLandmarks", frames=frames, width=width, faces="0")
         words = ("analyzer", f"{frames} frames of {width} x 192", "the image has 3", "connect")
         refused(elsewhere, prompt, "detect", *words)
-    prompt["landmarks"] = node("TestLandmarks", frames=3, width=320)
+    prompt["landmarks"] = node("TestLandmarks", frames=3, width=320, faces="")
     assert run(elsewhere, prompt, 3).report.startswith("0 faces")
     graphs.assert_works(elsewhere)
+
+
+def test_cores_landmarks_take_the_detectors_place(elsewhere):
+    prompt = find(put(elsewhere, torch.zeros(3, *SIZE, 3)), analyzer=["landmarks", 0])
+    prompt["landmarks"] = node("TestLandmarks", frames=3, width=320, faces="1")
+    seen = run(elsewhere, prompt, 3)
+    assert "found by core's face landmarks" in seen.report
+    first, (box,), last = seen.boxes
+    assert first == last == []
+    assert [box[key] for key in ("x", "y", "width", "height")] == [40, 20, 51, 61]
+    assert box["score"] == 0.75
 
 
 @contextlib.contextmanager
