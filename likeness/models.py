@@ -112,7 +112,7 @@ HYPERSWAP = {**_place(Task.SWAP, "hyperswap"), **RESEARCH_RAIL, "bytes": 4027426
 CONVERTER = {**_place(Task.CONVERT, "insightface"), **UNKNOWN}
 RESTORER = _place(Task.RESTORE, "facerestore_models")
 PARSER = {**_place(Task.PARSE, "facedetection"), **FACEXLIB}
-CONTROL_SD15 = {**_place(Task.CONTROL, "controlnet"), **CONTROLNET, "bytes": 722601100}
+CONTROL_SD15 = {**_place(Task.CONTROL, "controlnet"), **CONTROLNET}
 TAGGER = {**_place(Task.TAG, "wd14_tagger"), **APACHE}
 EMBEDDING = {**_place(Task.EMBEDDING, "embeddings"), **UNKNOWN}
 
