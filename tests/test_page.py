@@ -13,6 +13,8 @@ GRAPH = json.loads((ROOT / "workflows" / "Find faces.json").read_text("utf-8"))
 PICTURES = ("LikenessDrawFaces", "SaveImage")
 SHOWING = [node["id"] for node in GRAPH["nodes"] if node["type"] in PICTURES]
 SHOWN = "id => !!app.rootGraph.getNodeById(id).imgs?.some((picture) => picture.naturalWidth > 0)"
+REPORT = """type => app.rootGraph.nodes.find((node) => node.type === type)
+    .widgets.find((widget) => widget.name === 'report_text')?.value ?? ''"""
 ANSWERED = f"""id => ({SHOWN})(id) || document.querySelector('[data-testid="error-overlay"]')"""
 
 
@@ -32,6 +34,14 @@ def test_find_faces_opens_from_the_template_browser_and_runs(editor, server):
     for node in SHOWING:
         place = editor.place(node)
         assert colours(after, place) > 4 * colours(before, place), f"node {node} shows no picture"
+    assert "analyzer: built in" in editor.evaluate(REPORT, "LikenessDetectFaces")
+    assert kept(editor.save()) == kept(GRAPH), "a run left traces in the workflow"
+
+
+def kept(graph: dict) -> list[tuple]:
+    """What a saved workflow holds of each node's widgets and size."""
+    nodes = sorted(graph["nodes"], key=lambda node: node["id"])
+    return [(node["type"], node.get("widgets_values"), node["size"]) for node in nodes]
 
 
 def colours(screenshot: Path, box: tuple[int, int, int, int]) -> int:
