@@ -62,7 +62,8 @@ def _canvas(faces: list[Face], size: tuple[int, int]) -> Canvas:
         x0, y0, x1, y1 = ((edge + 0.5) * zoom for edge in face.box)
         pen.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=colour, width=line)
         _draw_points(pen, face, colour, zoom, line)
-        _draw_label(pen, f" {number}  {face.score:.2f} ", (x0, y0), colour, font)
+        label = f" {number}  {face.score:.2f} "
+        _draw_label(pen, label, (x0, y0), canvas.size, colour, font)
     return canvas
 
 
@@ -74,13 +75,16 @@ def _draw_points(pen, face: Face, colour: str, zoom: int, line: int) -> None:
         pen.circle(((x + 0.5) * zoom, (y + 0.5) * zoom), line * 1.5, fill=colour, outline="black")
 
 
-def _draw_label(pen, label: str, corner: tuple[float, float], colour: str, font) -> None:
-    """A filled tag on top of the box, or inside it where the picture ends."""
+def _draw_label(
+    pen, label: str, corner: tuple[float, float], size: tuple[int, int], colour: str, font
+) -> None:
+    """A filled tag on top of the box, moved to where it is inside the picture (width, height)."""
     x, y = corner
     left, top, right, bottom = pen.textbbox((0, 0), label, font=font)
-    height = bottom + top
+    width, height = right - left, bottom + top
     y = y - height if y >= height else y
-    pen.rectangle((x, y, x + right - left, y + height), fill=colour)
+    x, y = max(min(x, size[0] - 1 - width), 0), max(min(y, size[1] - 1 - height), 0)
+    pen.rectangle((x, y, x + width, y + height), fill=colour)
     pen.text((x, y), label, font=font, fill="black")
 
 

@@ -26,6 +26,7 @@ from .sessions import (
     provider_notes,
     runtime_notes,
     session_options,
+    whole_network,
 )
 
 DETECTOR_SIDE = 640  # px of the square at which a detector looks when reach is 1
@@ -60,14 +61,13 @@ class Pack:
         import cv2
         from insightface.app.common import Face as Record
 
-        side = detector_side(reach)
+        detector = self.networks["detection"]
+        wide, tall = detector.static_input_size or (detector_side(reach),) * 2
         height, width = frame.shape[:2]
-        if min(height, width) * side < max(height, width):
+        if width * tall < height or height * wide < width:
             return []  # a strip narrower than a pixel at the detector's size
         bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-        boxes, points = self.networks["detection"].detect(
-            bgr, input_size=(side, side), det_thresh=threshold
-        )
+        boxes, points = detector.detect(bgr, input_size=(wide, tall), det_thresh=threshold)
         faces = []
         with warnings.catch_warnings():
             # insightface fits its crops by a call that scikit-image has renamed
@@ -223,14 +223,16 @@ def _open_all(zoo: Any, folder: Path, providers: list[str]) -> Iterator[tuple[Pa
         package = zoo.load_model_package(folder)
         for task in PART_OF:
             if task in package.tasks:
-                network = zoo.get_model(
-                    str(folder),
-                    model_task=task,
-                    model_descriptor=package.tasks[task],
-                    providers=providers,
-                    sess_options=session_options(),
-                )
-                yield package.tasks[task].path, network
+                file = Path(package.tasks[task].path)
+                with whole_network(file):
+                    network = zoo.get_model(
+                        str(folder),
+                        model_task=task,
+                        model_descriptor=package.tasks[task],
+                        providers=providers,
+                        sess_options=session_options(),
+                    )
+                yield file, network
         return
     for file in _entries(folder):
         if file.suffix.lower() == ONNX and file.is_file():

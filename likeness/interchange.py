@@ -97,7 +97,12 @@ def _from_mesh(entry: dict, frame: int) -> Face:
 
 
 def _corners(box: dict) -> Box:
-    x, y, width, height = (float(box[key]) for key in ("x", "y", "width", "height"))
+    try:
+        x, y, width, height = (float(box[key]) for key in ("x", "y", "width", "height"))
+    except (KeyError, TypeError) as problem:
+        raise ValueError(
+            f"{repr(box)[:80]} is no bounding box of core: give its x, y, width and height by name"
+        ) from problem
     if not (width > 0 and height > 0 and all(map(math.isfinite, (x, y, width, height)))):
         raise ValueError(
             f"a bounding box of {width:g} x {height:g} px at ({x:g}, {y:g}) holds no face: "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,21 @@ def session_options() -> Any:
 def open_session(file: Path, providers: Sequence[str]) -> Any:
     """The network in `file`; a file that is not a whole network is an error that names it."""
     import onnxruntime
+
+    with whole_network(file):
+        return onnxruntime.InferenceSession(
+            str(file), sess_options=session_options(), providers=list(providers)
+        )
+
+
+@contextmanager
+def whole_network(file: Path) -> Iterator[None]:
+    """What onnxruntime says about a broken `file` becomes an error with its size and the cure."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     broken = (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument)
     try:
-        return onnxruntime.InferenceSession(
-            str(file), sess_options=session_options(), providers=list(providers)
-        )
+        yield
     except broken as problem:
         reason = str(problem).rsplit("failed:", 1)[-1].strip().splitlines()[0]
         raise ValueError(

@@ -46,6 +46,24 @@ def test_a_face_far_outside_and_a_picture_of_one_pixel_are_drawn():
     assert draw_faces(torch.rand(1, 1, 1, 3), Faces((face,), 1, (1, 1))).shape == (1, 1, 1, 3)
 
 
+@pytest.mark.parametrize(
+    "box",
+    [(40, -60, 80, 75), (-60, 60, 80, 120), (150, 60, 200, 120), (40, 400, 80, 460)],
+    ids=["above", "left", "right", "below"],
+)
+def test_the_number_of_a_face_that_leaves_the_picture_is_in_it(box):
+    def tag(box) -> torch.Tensor:
+        """Pixels in the middle of 3 x 3 that are all drawn on: no line is as thick."""
+        face = Face(0, tuple(map(float, box)), POINTS + 1000, 0.9)
+        images = torch.full((1, 200, 160, 3), 0.5)
+        kept = (draw_faces(images, Faces((face,), 1, (200, 160))) == images).all(-1).float()
+        return torch.nn.functional.max_pool2d(kept[None], 3, 1) == 0
+
+    whole = tag((60, 100, 100, 140)).sum()
+    assert whole > 50
+    assert tag(box).sum() > 0.9 * whole
+
+
 def test_progress_hears_every_frame():
     heard = []
     draw_faces(torch.rand(2, 97, 160, 3), faces((97, 160)), lambda *done: heard.append(done))

@@ -190,12 +190,19 @@ def test_folders_without_a_detector(tmp_path, folder):
 
 
 def test_a_detector_of_one_size(tmp_path):
-    onnx.save(standins.detector(size=320), tmp_path / standins.DETECTOR)
+    onnx.save(standins.known_detector(size=320), tmp_path / standins.DETECTOR)
     pack = insight.load(tmp_path)
-    assert pack.find(np.zeros((97, 160, 3), np.uint8), 0.5, reach=2.0) == []
+    picture = np.zeros((192, 320, 3), np.uint8)
+    picture[64:96, 128:160] = standins.marker(32)
+    [face] = pack.find(picture, 0.5, reach=2.0)
+    np.testing.assert_allclose(face.box, standins.marked_face(128, 64, 32)[0], atol=1e-3)
+    for size in ((1, 500), (500, 1)):
+        assert pack.find(np.zeros((*size, 3), np.uint8), 0.5) == []
 
 
-def test_a_pack_with_a_manifest(tmp_path, folder, photographs):
+@pytest.fixture
+def described(tmp_path, folder):
+    """A pack with a manifest, of a detector and an identity network."""
     for name in (standins.DETECTOR, standins.IDENTITY):
         shutil.copy(folder / name, tmp_path)
     tasks = {"detection": standins.DETECTOR, "recognition": standins.IDENTITY}
@@ -207,9 +214,23 @@ def test_a_pack_with_a_manifest(tmp_path, folder, photographs):
     }
     (tmp_path / "MODEL.LICENSE").touch()
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    pack = insight.load(tmp_path)
+    return tmp_path
+
+
+def test_a_pack_with_a_manifest(described, photographs):
+    pack = insight.load(described)
     assert pack.parts == ("detection", "identity")
     assert pack.find(photographs["astronaut"], 0.5)[0].embedding.shape == (512,)
+
+
+@pytest.mark.parametrize("name", [standins.DETECTOR, standins.IDENTITY])
+@pytest.mark.parametrize("keep", [0.5, 0.0])
+def test_a_broken_file_of_a_manifest_is_named(described, name, keep):
+    broken = described / name
+    content = broken.read_bytes()
+    broken.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(ValueError, match=rf"{name} \([\d,]+ bytes\).*models --list"):
+        insight.load(described)
 
 
 def test_loading_asks_for_no_download(tmp_path, monkeypatch):

@@ -71,6 +71,12 @@ def test_a_box_that_holds_nothing_is_refused(bad):
         from_boxes(BOX | bad, 1)
 
 
+@pytest.mark.parametrize("bad", [{"x": 1, "width": 5}, [(1, 2, 3, 4)], [[(1, 2, 3, 4)]]])
+def test_what_is_no_box_is_refused(bad):
+    with pytest.raises(ValueError, match="is no bounding box of core"):
+        from_boxes(bad, 1)
+
+
 def test_boxes_go_out_as_whole_pixels_around_the_face_and_inside_the_picture():
     faces = faces_with((0, (10.2, 20.7, 30.1, 40.0)), (2, (-5, 90, 20, 130)), frames=3)
     first, empty, last = to_boxes(faces)

@@ -36,7 +36,7 @@ MARKER = 8  # and is drawn on a grid of this many squares a side
 
 
 def write_pack(folder: Path, known_answer: bool = False, seed: int = 0) -> Path:
-    """Write the five files of buffalo_l into `folder`, which is made if need be; about 3 MB."""
+    """Write the five files of buffalo_l into `folder`, which is made if need be; about 2 MB."""
     folder.mkdir(parents=True, exist_ok=True)
     save(known_detector() if known_answer else detector(seed), folder / DETECTOR)
     save(regressor(192, 3309, "data", "fc1", 2, seed + 1, cell=32), folder / LANDMARKS_68)
@@ -60,7 +60,7 @@ def detector(seed: int = 0, points: bool = True, size: int | str = "?") -> Model
     return _scrfd(heads, random, points, size)
 
 
-def known_detector() -> ModelProto:
+def known_detector(size: int | str = "?") -> ModelProto:
     """SCRFD that answers a marker of one cell with one face, and nothing else with anything."""
     heads = []
     for stride in STRIDES:
@@ -71,7 +71,7 @@ def known_detector() -> ModelProto:
             weight[0] = 60 * wanted / wanted.size
             bias[0] = -60 * 0.72
         heads.append((weight, bias))
-    return _scrfd(heads, None, True, "?")
+    return _scrfd(heads, None, True, size)
 
 
 def marker(size: int) -> np.ndarray:
