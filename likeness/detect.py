@@ -66,16 +66,19 @@ class Rung:
         return " and ".join(ways) or "as it is"
 
 
-AS_IT_IS = (Rung(),)
-SIZES = (Rung(reach=0.5), Rung(reach=2.0))
-BORDERS = (Rung(border=0.25), Rung(reach=0.5, border=0.25))
-TURNS = (Rung(turns=1), Rung(turns=3), Rung(turns=2))
+Step = tuple[Rung, ...]  # rungs that are compared: the surest face wins
 
-LADDER: dict[Retry, tuple[Rung, ...]] = {
-    Retry.NONE: AS_IT_IS,
-    Retry.SIZES: AS_IT_IS + SIZES,
-    Retry.BORDER: AS_IT_IS + SIZES + BORDERS,
-    Retry.ALL: AS_IT_IS + SIZES + BORDERS + TURNS,
+SIZES: tuple[Step, ...] = ((Rung(),), (Rung(reach=0.5),), (Rung(reach=2.0),))
+BORDERS: Step = (Rung(border=0.25), Rung(reach=0.5, border=0.25))
+TURNS: Step = (Rung(turns=1), Rung(turns=3), Rung(turns=2))
+
+# The first step that finds a face ends it. A turned face is easily taken for another thing seen
+# upright, so the turns are compared with each other and with the borders.
+LADDER: dict[Retry, tuple[Step, ...]] = {
+    Retry.NONE: SIZES[:1],
+    Retry.SIZES: SIZES,
+    Retry.BORDER: (*SIZES, BORDERS),
+    Retry.ALL: (*SIZES, BORDERS + TURNS),
 }
 
 
@@ -142,15 +145,21 @@ def detect_in_boxes(
 
 
 def look(
-    pixels: np.ndarray, analyzer: Analyzer, threshold: float, rungs: Iterable[Rung]
+    pixels: np.ndarray, analyzer: Analyzer, threshold: float, steps: Iterable[Step]
 ) -> tuple[list[Face], Rung | None]:
-    """The faces of the first rung that finds any, in pixels of the picture, and that rung."""
-    for rung in rungs:
-        view, matrix = seen(pixels, rung)
-        faces = analyzer.find(view, threshold, rung.reach)
+    """The faces of the first step that finds any, in pixels of the picture, and their rung."""
+    for step in steps:
+        tried = [(_look_once(pixels, analyzer, threshold, rung), rung) for rung in step]
+        faces, rung = max(tried, key=lambda one: max((face.score for face in one[0]), default=-1))
         if faces:
-            return [back(face, matrix) for face in faces] if matrix is not None else faces, rung
+            return faces, rung
     return [], None
+
+
+def _look_once(pixels: np.ndarray, analyzer: Analyzer, threshold: float, rung: Rung) -> list[Face]:
+    view, matrix = seen(pixels, rung)
+    faces = analyzer.find(view, threshold, rung.reach)
+    return faces if matrix is None else [back(face, matrix) for face in faces]
 
 
 def seen(pixels: np.ndarray, rung: Rung) -> tuple[np.ndarray, Tensor | None]:
