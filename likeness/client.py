@@ -11,7 +11,6 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -19,14 +18,11 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
-Progress = Callable[[int, int], object]
+from .progress import Progress, ignore
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks at the history
 DRAIN = 1 << 20
-
-
-def ignore(done: int, total: int) -> None: ...
 
 
 class ServerError(RuntimeError):

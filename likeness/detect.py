@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -11,22 +11,20 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from .face import Box, Face, Faces
+from .face import Box, Face, Faces, largest_first
 from .geometry import compose, invert, quarter_turns, shift, transform, transform_box
+from .progress import Progress, ignore
 
-PARTS = ("detection", "landmarks", "identity", "sex and age")
 # Of faces cut off at hairline, cheeks and chin the built-in finder sees one in six; with a border
 # six in six when it is grey or repeats the edge, five when it is black; cut closer, grey is best.
 BORDER_GREY = 127
-
-Progress = Callable[[int, int], object]
 
 
 class Analyzer(Protocol):
     """What finds faces in one picture."""
 
     name: str
-    parts: tuple[str, ...]  # out of PARTS
+    parts: tuple[str, ...]  # of "detection", "landmarks", "identity", "sex and age"
     providers: tuple[str, ...]  # of onnxruntime, as its sessions have them; empty without
     notes: tuple[str, ...]  # what a reader of the report should know
 
@@ -80,9 +78,6 @@ LADDER: dict[Retry, tuple[Step, ...]] = {
     Retry.BORDER: (*SIZES, BORDERS),
     Retry.ALL: (*SIZES, BORDERS + TURNS),
 }
-
-
-def ignore(done: int, total: int) -> None: ...
 
 
 def detect(
@@ -191,10 +186,6 @@ def back(face: Face, matrix: Tensor) -> Face:
         landmarks68=None if dense is None else transform(dense, home),
         pose=pose,
     )
-
-
-def largest_first(faces: Iterable[Face]) -> list[Face]:
-    return sorted(faces, key=lambda face: -face.area)
 
 
 def to_rgb8(image: Tensor) -> tuple[np.ndarray, int]:

@@ -11,13 +11,11 @@ from pathlib import Path
 
 from .models import Model, missing, size
 from .partial import Busy, discard, length, reserved
-from .transfer import CHUNK, HUB, FetchError, Interrupted, Progress, address, by_hand, receive
+from .progress import Progress, ignore
+from .transfer import CHUNK, HUB, FetchError, Interrupted, address, by_hand, receive
 from .unpack import NotAsExpected, unpack
 
-__all__ = ["FetchError", "Patience", "Progress", "digest", "fetch", "ignore"]
-
-
-def ignore(done: int, total: int) -> None: ...
+__all__ = ["FetchError", "Patience", "digest", "fetch"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .face import Face, Faces
+from .progress import Progress, ignore
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Canvas
@@ -18,9 +18,7 @@ COLOURS = ("#00d1b2", "#ffb000", "#ff5c8a", "#7aa2ff", "#b4e14b", "#d78bff")
 SMOOTHED = 2048  # pictures up to this long side are drawn at twice their size
 
 
-def draw_faces(
-    images: Tensor, faces: Faces, progress: Callable[[int, int], object] = lambda done, total: None
-) -> Tensor:
+def draw_faces(images: Tensor, faces: Faces, progress: Progress = ignore) -> Tensor:
     """The pictures (B, H, W, C) as (B, H, W, 3), drawn on; elsewhere bit for bit the same."""
     faces.require(images)
     rgb = images.expand(-1, -1, -1, 3) if images.shape[-1] == 1 else images[..., :3]

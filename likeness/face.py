@@ -92,6 +92,10 @@ class Faces:
             )
 
 
+def largest_first(faces: Iterable[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: -face.area)
+
+
 class Order(str, Enum):
     """How the faces of one frame are lined up; the values are what a user reads."""
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from .face import Box, Face, Faces
+from .face import Box, Face, Faces, largest_first
 
 # MediaPipe's numbers for the iris centres, the nose tip and the mouth corners.
 MESH_POINTS = (468, 473, 4, 61, 291)
@@ -31,9 +31,9 @@ def from_landmarks(value: dict, frames: int, size: tuple[int, int]) -> Faces:
             "landmarks were found"
         )
     found = [
-        _from_mesh(entry, frame)
+        face
         for frame, entries in enumerate(value["frames"])
-        for entry in sorted(entries, key=lambda entry: -_box_area(entry["bbox_xyxy"]))
+        for face in largest_first(_from_mesh(entry, frame) for entry in entries)
     ]
     return Faces(tuple(found), frames, size, ("found by core's face landmarks",))
 
@@ -130,7 +130,3 @@ def _inside(low: float, high: float, length: int) -> tuple[int, int]:
     """Whole pixels around low..high within 0..length, never fewer than one."""
     first = min(max(math.floor(low), 0), length - 1)
     return first, min(max(math.ceil(high), first + 1), length)
-
-
-def _box_area(box: np.ndarray) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))

@@ -31,13 +31,7 @@ MIRROR = (
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     *range(54, 47, -1), *range(59, 54, -1), 64, 63, 62, 61, 60, 67, 66, 65,
 )  # landmark i of the mirrored face is landmark MIRROR[i] of the face  # fmt: skip
-JAW, BROWS, NOSE, EYES, MOUTH = (
-    slice(0, 17),
-    slice(17, 27),
-    slice(27, 36),
-    slice(36, 48),
-    slice(48, 68),
-)
+NOSE, MOUTH = slice(27, 36), slice(48, 68)
 
 
 def mean_shape() -> Tensor:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from socket import gaierror
@@ -16,8 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from .models import Model, size
 from .partial import discard, length, recall, remember
-
-Progress = Callable[[int, int], object]
+from .progress import Progress
 
 HUB = "https://huggingface.co"
 CHUNK = 1 << 18

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,10 @@ from safetensors.torch import save
 from standins import insightface_pack as standins
 from torch import Tensor
 
-EVERY_TURN = "sizes, border, turns"
+BUNDLED = Path(__file__).resolve().parent.parent / "workflows" / "api" / "Find faces.json"
+SETTINGS = {
+    node["class_type"]: node["inputs"] for node in json.loads(BUNDLED.read_text("utf-8")).values()
+}
 NOVEL = itertools.count()
 
 
@@ -41,12 +45,7 @@ def put(server: Server, images: Tensor) -> dict:
 
 def find(pictures: dict, source: str = "built in", **changes: object) -> dict:
     """Load Face Analyzer, Detect Faces with these changes, Draw Faces, Faces To Boxes."""
-    wanted = {
-        "image": ["picture", 0],
-        "analyzer": ["load", 0],
-        "threshold": 0.5,
-        "retry": EVERY_TURN,
-    }
+    wanted = SETTINGS["LikenessDetectFaces"] | {"image": ["picture", 0], "analyzer": ["load", 0]}
     return pictures | {
         "load": node("LikenessLoadFaceAnalyzer", analyzer=source),
         "detect": node("LikenessDetectFaces", **(wanted | changes)),
@@ -58,17 +57,7 @@ def find(pictures: dict, source: str = "built in", **changes: object) -> dict:
 
 def choose(prompt: dict, **changes: object) -> dict:
     """Select Faces between finding and the rest."""
-    wanted = {
-        "faces": ["detect", 0],
-        "order": "largest first",
-        "indices": "",
-        "min_score": 0.0,
-        "min_pixels": 0,
-        "min_share": 0.0,
-        "min_age": 0,
-        "max_age": 120,
-        "sex": "any",
-    }
+    wanted = SETTINGS["LikenessSelectFaces"] | {"faces": ["detect", 0]}
     chosen = {"select": node("LikenessSelectFaces", **(wanted | changes))}
     for name in ("draw", "boxes"):
         chosen[name] = node(**prompt[name]["inputs"], class_type=prompt[name]["class_type"])

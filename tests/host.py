@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pack.likeness.client import Client, PromptError, ServerError, images, texts
+from pack.likeness.setup.place import free_port, link
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,18 +164,12 @@ def prepare(base: Path, *, standins: bool, pack: bool) -> None:
     settings.parent.mkdir(exist_ok=True)
     settings.write_text('{"Comfy.TutorialCompleted": true}', "utf-8")
     (base / "custom_nodes" / "offline.py").write_text(closed, "utf-8")
-    link = base / "custom_nodes" / PACK
-    if pack and not link.exists():
-        link.symlink_to(ROOT, target_is_directory=True)
+    at = base / "custom_nodes" / PACK
+    if pack and not at.exists():
+        link(ROOT, at)
     for name, make in STANDINS.items() if standins else ():
         if not (base / "models" / name).exists():
             make(base / "models" / name)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _await(server: Server) -> None:

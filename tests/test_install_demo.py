@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from pack.likeness import sheet
 from pack.likeness.setup import demo
+from pack.likeness.setup.place import free_port
 from pack.likeness.setup.process import SetupError
 from PIL import Image
 
@@ -43,12 +44,6 @@ def quiet_home(tmp_path, monkeypatch):
 def comfyui():
     if "COMFYUI_PATH" not in os.environ:
         pytest.skip("COMFYUI_PATH is not set: run 'python install.py test'")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port: int) -> bool:

@@ -17,7 +17,6 @@ from .sampling import carry, inverse, part, upright
 HEIGHT, WIDTH = 40, 36
 EYE_DISTANCE = 16.0  # in pixels of the table
 BETWEEN_EYES = (17.5, 12.5)
-MOUTH_BELOW = 16.0  # from the eye line to the line between the mouth corners
 
 BRIGHTNESS = """\
 28 18 14 18 18 25 36 47 58 72 80 85 86 86 87 88 89 90
@@ -123,8 +122,7 @@ class Pattern:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    likeness: float  # correlation of the gradient's direction with the mean face's, -1..1
-    detail: float  # correlation of the gradient's strength
+    detail: float  # correlation of the gradient's strength with the mean face's, -1..1
     matrix: np.ndarray  # picture to table
     strain: float  # how far it had to be moved, turned and scaled; about 0.5 on faces, 2 elsewhere
 
@@ -224,4 +222,4 @@ def lay(
     zoom, by, _, x, y = best[2]
     strain = abs(np.log(zoom)) / 0.16 + abs(by) / 8 + np.hypot(x, y) / 5
     patch = logarithm(around.cut(best[1], (HEIGHT, WIDTH)))
-    return Fit(best[0], detail(pattern, patch), best[1], float(strain))
+    return Fit(detail(pattern, patch), best[1], float(strain))

@@ -84,7 +84,7 @@ def _python_lines(python: str) -> list[str]:
         f"torch built for CUDA {card['cuda_build'] or '(none)'}",
         f"onnxruntime  {runtime_line(python)}",
     ]
-    gpu = bool(card["nvidia"] and card["cuda_build"])
+    gpu = packages.usable(card)
     if packages.needs_gpu_build(versions, gpu):
         lines.append(
             "trouble      onnxruntime is the CPU build on a machine with an NVIDIA GPU. "

@@ -80,8 +80,12 @@ def unmet(python: str | Path, requirements: Iterable[str]) -> list[str]:
 
 def wants_gpu(python: str | Path) -> bool:
     """True on a machine with an NVIDIA GPU when `python` has a torch that was built for CUDA."""
-    found = inside(python, "accelerator")
-    return bool(found["nvidia"] and found["cuda_build"])
+    return usable(inside(python, "accelerator"))
+
+
+def usable(accelerator: Mapping[str, object]) -> bool:
+    """What `inside` tells of GPU and torch, as one answer."""
+    return bool(accelerator["nvidia"] and accelerator["cuda_build"])
 
 
 def plan(python: str | Path, requirements: Sequence[str], gpu: bool, say: Say = quiet) -> Plan:
