@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,13 @@ from pack.likeness.geometry import (
     identity,
     invert,
     quarter_turns,
+    scale_of,
     scaling,
     shift,
     similarity,
     transform,
     transform_box,
+    turn,
 )
 
 SIZES = [(97, 160), (160, 97)]
@@ -78,3 +82,19 @@ def test_a_turned_box_is_still_around_its_corners():
 
 def test_points_keep_their_dtype():
     assert transform(some_points(), identity()).dtype == torch.float32
+
+
+def test_turn_sets_a_tilted_line_upright():
+    matrix = turn((30, 40), 25, 2.0, (5, 6))
+    tilted = torch.tensor(
+        [[30.0, 40.0], [30 + 10 * math.cos(0.4363323), 40 + 10 * math.sin(0.4363323)]]
+    )
+    assert torch.allclose(transform(tilted, matrix), torch.tensor([[5.0, 6.0], [25.0, 6.0]]))
+    assert math.isclose(scale_of(matrix), 2.0)
+    assert math.isclose(scale_of(compose(matrix, matrix)), 4.0)
+
+
+def test_turn_is_the_built_in_finders():
+    from pack.likeness.frontal.sampling import upright
+
+    assert np.allclose(turn((3, 4), -31, 0.7, (9, 8)), upright((3, 4), -31, 0.7, (9, 8)))
