@@ -1,0 +1,1 @@
+"""How a patch and the picture around it are made one."""

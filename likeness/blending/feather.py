@@ -1,0 +1,84 @@
+"""How deep in a mask each pixel lies, and what follows from it: feathered edges, rings.
+
+A window is a part of a picture: where a mask reaches the window's border, it goes on beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..pixels.window import VISIBLE
+
+
+def depth(inside: Tensor, limit: float) -> Tensor:
+    """Distance of each pixel of `inside` (h, w), bool, to the nearest one outside, in pixels.
+
+    Pixels outside have 0. What is deeper than `limit` is told as `limit`.
+    """
+    if inside.device.type != "cpu":
+        return _depth_by_rows(inside, limit)
+    import cv2
+
+    shape = np.ascontiguousarray(inside.numpy()).view(np.uint8)
+    distances = cv2.distanceTransform(shape, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return torch.from_numpy(distances).clamp_(max=limit)
+
+
+def _depth_by_rows(inside: Tensor, limit: float) -> Tensor:
+    """The same as `depth`, in whole-picture steps: along the rows, then across them."""
+    width = inside.shape[1]
+    far = width + limit
+    column = torch.arange(width, device=inside.device, dtype=torch.float32).expand(inside.shape)
+    before = torch.where(inside, -far, column).cummax(1).values
+    after = torch.where(inside, width + far, column).flip(1).cummin(1).values.flip(1)
+    along = torch.minimum(column - before, after - column).clamp_(max=limit).square_()
+    nearest = along.clone()
+    for step in range(1, min(math.ceil(limit), len(inside) - 1) + 1):
+        away = along + step * step
+        torch.minimum(nearest[step:], away[:-step], out=nearest[step:])
+        torch.minimum(nearest[:-step], away[step:], out=nearest[:-step])
+    return nearest.sqrt_().clamp_(max=limit)
+
+
+def feathered(mask: Tensor, pixels: float) -> Tensor:
+    """`mask` (h, w) fading in over its outer `pixels`: nowhere above it, and 0 where it is 0."""
+    if pixels <= 0:
+        return mask
+    share = (depth(mask > VISIBLE, pixels + 1) - 0.5).clamp_(min=0) / pixels
+    return _eased(share) * mask
+
+
+def square(size: tuple[int, int], pixels: float, device: torch.device | str = "cpu") -> Tensor:
+    """1 in the middle of a patch of `size`, fading to 0 at its four sides over `pixels`."""
+    if pixels <= 0:
+        return torch.ones(size, device=device)
+    down, across = (_fade(length, pixels, device) for length in size)
+    return down[:, None] * across
+
+
+def _fade(length: int, pixels: float, device: torch.device | str) -> Tensor:
+    place = torch.arange(length, device=device, dtype=torch.float32) + 0.5
+    return _eased(torch.minimum(place, length - place) / pixels)
+
+
+def _eased(share: Tensor) -> Tensor:
+    """A step from 0 to 1 without corners, as `share` goes from 0 to 1."""
+    share = share.clamp(0, 1)
+    return share.square() * (3 - 2 * share)
+
+
+def ring(mask: Tensor, width: float) -> Tensor:
+    """Weights (h, w) of the band around the edge of `mask`, `width` pixels to either side.
+
+    1 at the edge and falling; all 0 where the mask has no edge or `width` is 0.
+    """
+    inside = mask >= 0.5
+    if width <= 0 or not inside.any() or inside.all():
+        return torch.zeros_like(mask, dtype=torch.float32)
+    limit = width + 1
+    distance = torch.where(inside, depth(inside, limit), depth(~inside, limit)) - 0.5
+    return (1 - distance / width).clamp_(min=0)
