@@ -1,0 +1,118 @@
+"""A patch on its way into the picture: where it lies there, and what becomes of its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from .crop import Crop
+from .geometry import compose, invert, scale_of, scaling, shift, transform_box
+from .pixels.raster import Border, footprint, resize, warp
+from .pixels.warping import sampled
+from .pixels.window import Window, around, bounds
+
+SURROUNDINGS = 24  # pixels around a mask that are looked at for its edge and for grain
+
+
+class Way(str, Enum):
+    REPLACE = "replace"  # the patch takes the place
+    CHANGE = "change only"  # what was changed in the patch is added to the picture
+
+
+def as_large_as(crop: Crop, patch: Tensor) -> Crop:
+    """The crop as if it had been cut in the size that its patch came back in."""
+    was, now = tuple(crop.original.shape[:2]), tuple(patch.shape[:2])
+    original = crop.original.to(patch.device).float()
+    if was == now:
+        return replace(crop, original=original)
+    grown = scaling(was, now)
+    return replace(
+        crop,
+        matrix=compose(grown, crop.matrix),
+        original=resize(original, now),
+        extent=crop.extent * scale_of(grown),
+    )
+
+
+def window_of(crop: Crop, size: tuple[int, int], masks: Sequence[Tensor]) -> Window | None:
+    """The part of the picture that lies under the patch, and under what shows of all `masks`.
+
+    None when that is nothing.
+    """
+    height, width = crop.original.shape[:2]
+    frame = (0, 0, size[1], size[0])
+    # Bilinear, a pixel reaches to the middle of the next one.
+    under = crop.box or transform_box((-1, -1, width, height), invert(crop.matrix))
+    window = around([under], 0 if crop.box else 2, frame)
+    for mask in masks:
+        if window is not None:
+            x0, y0, x1, y1 = window
+            left, top, right, bottom = bounds(mask[y0:y1, x0:x1]) or (0, 0, 0, 0)
+            shown = (x0 + left, y0 + top, x0 + right, y0 + bottom)
+            window = around([shown], SURROUNDINGS, window) if left < right else None
+    return window
+
+
+def laid(
+    patch: Tensor, share: Tensor | None, crop: Crop, window: Window, way: Way
+) -> tuple[Tensor, Tensor]:
+    """What is pasted (h, w, 3 or more) and how much of it counts, in the window of the picture.
+
+    For "change only" that is the difference from the crop as it was cut.
+    """
+    layer = patch - crop.original if way is Way.CHANGE else patch
+    if crop.box is not None:
+        return _resized(layer, share, crop, window, way)
+    share = patch.new_ones(patch.shape[:2]) if share is None else share
+    if scale_of(crop.matrix) > 2:
+        both = _averaged(patch, share, crop, window, way)
+    else:
+        both = _warped(layer, share, crop, window)
+    return both, both[..., 3]
+
+
+def _warped(layer: Tensor, share: Tensor, crop: Crop, window: Window) -> Tensor:
+    """Both as one picture: that is a single warp."""
+    x0, y0, x1, y1 = window
+    both = torch.cat([layer, share[..., None]], dim=-1)
+    both[[0, -1], :, 3] = 0  # what is repeated outside the patch counts for nothing
+    both[:, [0, -1], 3] = 0
+    return warp(both, to_window(crop, window), (y1 - y0, x1 - x0), Border.REPLICATE)
+
+
+def _averaged(patch: Tensor, share: Tensor, crop: Crop, window: Window, way: Way) -> Tensor:
+    """On the way into fewer pixels only what was changed needs to be averaged.
+
+    The rest has no more detail than the picture that it came from, and would lose some.
+    """
+    x0, y0, x1, y1 = window
+    local, size = to_window(crop, window), (y1 - y0, x1 - x0)
+    both = _warped(patch - crop.original, share, crop, window)
+    both[..., 3] *= footprint(patch.shape[:2], local, size).to(both) >= 0.5  # averages reach beyond
+    if way is Way.REPLACE:
+        both[..., :3] += sampled(crop.original, local, size, Border.REPLICATE, (0.0, 0.0, 0.0))
+    return both
+
+
+def _resized(
+    layer: Tensor, share: Tensor | None, crop: Crop, window: Window, way: Way
+) -> tuple[Tensor, Tensor]:
+    x0, y0, x1, y1 = window
+    left, top, right, bottom = crop.box
+    size, rings = (bottom - top, right - left), layer.shape[:2] != (bottom - top, right - left)
+    here = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    layer = resize(layer, size)[here] if rings else layer[here].clone()
+    if rings and way is Way.REPLACE:
+        layer.clamp_(0, 1)  # Lanczos goes beyond what it was given
+    if share is None:
+        return layer, layer.new_ones(layer.shape[:2])
+    return layer, resize(share, size)[here].clamp(0, 1)
+
+
+def to_window(crop: Crop, window: Window) -> Tensor:
+    """From the patch to the window."""
+    return compose(shift(-window[0], -window[1]), invert(crop.matrix))

@@ -1,0 +1,262 @@
+"""Crops put back where they were cut, with no pixel changed that was not meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from enum import Enum
+from functools import reduce
+from math import log
+
+import torch
+from torch import Tensor
+
+from .blending.classic import facexlib_alpha, facexlib_parsed, insightface_alpha
+from .blending.colour import match_colour
+from .blending.feather import feathered, ring, square
+from .blending.grain import add_grain
+from .blending.mixing import bands, gradient, mix, mix_into
+from .blending.seam import against, edge_of
+from .crop import Crop, Crops
+from .geometry import scale_of
+from .laid import Way, as_large_as, laid, to_window, window_of
+from .pixels.raster import Border, duplicate, resize, warp
+from .pixels.threads import one_thread
+from .pixels.window import Window
+from .progress import Progress, ignore
+
+RING = 0.08  # width of the ring that colours are compared on, as a share of the extent
+ASPECT = 0.02  # how far a patch may be from the shape it was cut in
+
+
+class Method(str, Enum):
+    """How a patch and its surroundings meet."""
+
+    FEATHER = "feather"
+    BANDS = "multi-band"
+    GRADIENT = "gradient-domain"
+    INSIGHTFACE = "as insightface"
+    FACEXLIB = "as facexlib"
+
+
+@dataclass(frozen=True)
+class Blend:
+    method: Method = Method.FEATHER
+    feather: float = 0.1  # share of the extent, inwards
+    colour: float = 0.0  # how much of the colour difference on the ring is taken out
+    grain: float = 0.0  # how much of the missing noise is put back
+
+    @property
+    def is_plain(self) -> bool:
+        """Only mixes the patch and the picture by how much of each counts."""
+        return self.method not in MIXES and not self.colour and not self.grain
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted:
+    images: Tensor
+    seams: tuple[float | None, ...]  # of each crop: the step at its edge over what it was before
+
+
+CLASSIC = (Method.INSIGHTFACE, Method.FACEXLIB)  # their edges follow rules of their own
+# The others mix in proportion to alpha.
+MIXES: dict[Method, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    Method.BANDS: bands,
+    Method.GRADIENT: gradient,
+}
+
+
+def paste(
+    images: Tensor,
+    patches: Tensor,
+    crops: Crops,
+    way: Way = Way.REPLACE,
+    blend: Blend = Blend(),
+    masks: Tensor | None = None,
+    patch_masks: Tensor | None = None,
+    progress: Progress = ignore,
+) -> Pasted:
+    """`images` (B, H, W, C) with the patches (N or 1, h, w, C) where the crops were cut.
+
+    `masks` (B or 1, H, W) and `patch_masks` (N or 1, h, w) say where the picture may change; where
+    they are 0, and outside the crops, it stays bit for bit. An alpha channel stays as it is.
+    """
+    _check(images, patches, crops, masks, patch_masks)
+    if not crops.cut:
+        return Pasted(images, ())
+    result, seams = duplicate(images), []
+    for number, crop in enumerate(crops.cut):
+        own = None if patch_masks is None else patch_masks[number % len(patch_masks)]
+        given = [] if masks is None else [masks[crop.frame % len(masks)]]
+        patch = patches[number % len(patches), ..., :3]
+        frame = result[crop.frame, ..., :3]
+        seams.append(paste_into(frame, patch, crop, way, blend, given, own))
+        progress(number + 1, len(crops.cut))
+    return Pasted(result, tuple(seams))
+
+
+def paste_into(
+    frame: Tensor,
+    patch: Tensor,
+    crop: Crop,
+    way: Way = Way.REPLACE,
+    blend: Blend = Blend(),
+    masks: Sequence[Tensor] = (),
+    patch_mask: Tensor | None = None,
+) -> float | None:
+    """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam that it leaves.
+
+    `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch.
+    """
+    patch = patch.to(frame.device).float()
+    masks = [each.to(frame.device) for each in (crop.mask, *masks) if each is not None]
+    with one_thread() if blend.is_plain else nullcontext():
+        crop = as_large_as(crop, patch)
+        # insightface and facexlib measure the whole patch, whatever of it is masked.
+        shown = [] if blend.method in CLASSIC else masks
+        window = window_of(crop, frame.shape[:2], shown)
+        if window is None or (way is Way.CHANGE and torch.equal(patch, crop.original)):
+            return None
+        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window)
+
+
+def _paste_into(
+    frame: Tensor,
+    patch: Tensor,
+    crop: Crop,
+    way: Way,
+    blend: Blend,
+    masks: Sequence[Tensor],
+    patch_mask: Tensor | None,
+    window: Window,
+) -> float | None:
+    allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
+    share = _share(crop, blend, patch_mask)
+    if blend.colour:
+        patch = _matched(patch, crop, blend.colour, share, masks)
+    layer, alpha = laid(patch, share, crop, window, way)
+    alpha = _classic(alpha, crop, window, blend, patch_mask is not None)
+    alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
+    x0, y0, x1, y1 = window
+    here = frame[y0:y1, x0:x1]
+    edge = edge_of(alpha)
+    before = None if edge is None else edge.pixels(here)
+    if way is Way.CHANGE:
+        layer[..., :3] += here
+    _blended_into(here, layer, alpha, blend, window)
+    return None if edge is None else against(before, edge.pixels(here))
+
+
+def _blended_into(here: Tensor, there: Tensor, alpha: Tensor, blend: Blend, window: Window) -> None:
+    """Write what `there` (h, w, 3 or more) makes of a window of the frame."""
+    mixed = MIXES.get(blend.method)
+    if mixed is None and not blend.grain:
+        mix_into(here, there, alpha)
+        return
+    before = here.float()
+    after = (mixed or mix)(before, there[..., :3], alpha)
+    after = add_grain(after, before, alpha, blend.grain, seed=window[0] + window[1])
+    here.copy_(torch.where(alpha[..., None] > 0, after.clamp(0, 1), before))
+
+
+def _share(crop: Crop, blend: Blend, patch_mask: Tensor | None) -> Tensor | None:
+    """How much of the patch counts, in its own pixels; None: all of it."""
+    size, pixels = tuple(crop.original.shape[:2]), blend.feather * crop.extent
+    device = crop.original.device
+    own = None if patch_mask is None else resize(patch_mask.to(device), size).clamp(0, 1)
+    if blend.method is Method.FACEXLIB:
+        return None if own is None else facexlib_parsed(own)
+    if own is not None:
+        own = feathered(own, pixels)
+    if blend.method is not Method.INSIGHTFACE and crop.mask is None:
+        around = square(size, pixels, device)
+        own = around if own is None else torch.minimum(own, around)
+    return own
+
+
+def _classic(alpha: Tensor, crop: Crop, window: Window, blend: Blend, own: bool) -> Tensor:
+    """With the edge that insightface or facexlib would make."""
+    if blend.method is Method.INSIGHTFACE:
+        theirs = insightface_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
+    elif blend.method is Method.FACEXLIB and not own:
+        theirs = facexlib_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
+    else:
+        return alpha
+    return torch.minimum(alpha, theirs.to(alpha))
+
+
+def _allowed(
+    masks: Sequence[Tensor], crop: Crop, window: Window, size: tuple[int, int], blend: Blend
+) -> Tensor | None:
+    """Where all of the picture's masks let the window change, softened inwards."""
+    if not masks:
+        return None
+    x0, y0, x1, y1 = window
+    inner = reduce(torch.minimum, (mask[y0:y1, x0:x1].float() for mask in masks))
+    # The patch ends at the window's edge, and with it the mask; the picture's own edge is none.
+    ends = int(x0 > 0), int(x1 < size[1]), int(y0 > 0), int(y1 < size[0])
+    left, right, top, bottom = ends
+    framed = torch.nn.functional.pad(inner, ends)
+    soft = feathered(framed, blend.feather * crop.extent / scale_of(crop.matrix))
+    return soft[top : soft.shape[0] - bottom, left : soft.shape[1] - right]
+
+
+def _matched(
+    patch: Tensor, crop: Crop, strength: float, share: Tensor | None, masks: Sequence[Tensor]
+) -> Tensor:
+    """The patch in the colours that the picture has around what changes."""
+    size = patch.shape[:2]
+    inside = [warp(mask.to(patch), crop.matrix, size, Border.BLACK) for mask in masks]
+    inside += [] if share is None else [share]
+    changes = reduce(torch.minimum, [torch.ones_like(patch[..., 0]), *inside]).clone()
+    changes[[0, -1]] = 0  # where the patch ends
+    changes[:, [0, -1]] = 0
+    weights = ring(changes, RING * crop.extent)
+    return match_colour(patch, crop.original, weights, strength).clamp(0, 1)
+
+
+def _check(
+    images: Tensor,
+    patches: Tensor,
+    crops: Crops,
+    masks: Tensor | None,
+    patch_masks: Tensor | None,
+) -> None:
+    frames, height, width = images.shape[:3]
+    if (frames, (height, width)) != (crops.frames, crops.size):
+        raise ValueError(
+            f"the crops are of {crops.frames} pictures of {crops.size[1]} x {crops.size[0]} px, "
+            f"there are {frames} of {width} x {height} px to paste into: connect the pictures that "
+            "they were cut from, or changed ones of the same size"
+        )
+    if images.shape[3] not in (3, 4) or patches.shape[3] not in (3, 4):
+        raise ValueError(
+            f"pictures of shape {tuple(images.shape)} and patches of shape {tuple(patches.shape)} "
+            "cannot be pasted: both need 3 channels, or 4 with alpha"
+        )
+    number = max(len(crops.cut), 1)
+    _counted(patches, number, "patches")
+    was, now = crops.patches.shape[1:3], patches.shape[1:3]
+    if abs(log(now[0] / now[1] * was[1] / was[0])) > ASPECT:
+        raise ValueError(
+            f"the patches are {now[1]} x {now[0]} px and were cut as {was[1]} x {was[0]} px: "
+            "paste them in that size, or enlarged or reduced as a whole"
+        )
+    if patch_masks is not None:
+        _counted(patch_masks, number, "masks of patches")
+    if masks is None:
+        return
+    if masks.shape[1:] != (height, width) or len(masks) not in (1, frames):
+        raise ValueError(
+            f"masks of shape {tuple(masks.shape)} do not fit pictures of shape "
+            f"{tuple(images.shape)}: give one mask of {width} x {height} px for each, or for all"
+        )
+
+
+def _counted(values: Tensor, number: int, name: str) -> None:
+    if len(values) not in (1, number):
+        raise ValueError(
+            f"there are {len(values)} {name} for {number} crops: give one for each in their order, "
+            "or a single one for all"
+        )
