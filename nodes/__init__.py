@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .align import AlignFaces, PasteFaces
 from .analyzer import LoadFaceAnalyzer
 from .demo import DemoPortrait
 from .detect import DetectFaces
 from .faces import DrawFaces, FacesToBoxes, SelectFaces
 from .host import register_model_folders
+from .inpaint import CropForInpaint, StitchInpaint
+from .landmarks import LoadLandmarkNetwork, RefineLandmarks
+from .masks import FaceMask
+from .parse import LoadFaceParser, ParseFace
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadFaceAnalyzer,
     DetectFaces,
     SelectFaces,
+    LoadLandmarkNetwork,
+    RefineLandmarks,
     DrawFaces,
     FacesToBoxes,
+    AlignFaces,
+    PasteFaces,
+    FaceMask,
+    CropForInpaint,
+    StitchInpaint,
+    LoadFaceParser,
+    ParseFace,
     DemoPortrait,
 )
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import comfy.model_management
 import comfy.utils
 import folder_paths
+import torch
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io, ui
 
-MODEL_FOLDERS = ("insightface",)
+MODEL_FOLDERS = ("insightface", "facedetection")
 
 
 def register_model_folders() -> None:
@@ -22,6 +25,21 @@ def register_model_folders() -> None:
 
 def model_folders(key: str) -> list[Path]:
     return [Path(folder) for folder in folder_paths.get_folder_paths(key)]
+
+
+def patched(network: torch.nn.Module) -> ModelPatcher:
+    """The network in ComfyUI's hands, which moves it to its device and away again."""
+    return ModelPatcher(
+        network,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+
+
+def loaded(patcher: ModelPatcher, working: int = 0) -> torch.nn.Module:
+    """The network on its device, with room for `working` bytes beside it."""
+    comfy.model_management.load_models_gpu([patcher], memory_required=working)
+    return patcher.model
 
 
 def progress(total: int) -> Callable[[int, int], None]:

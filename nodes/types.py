@@ -6,6 +6,10 @@ from comfy_api.latest import io
 
 Analyzer = io.Custom("LIKENESS_ANALYZER")  # likeness.detect.Analyzer
 Faces = io.Custom("LIKENESS_FACES")  # likeness.face.Faces
+Crops = io.Custom("LIKENESS_CROPS")  # likeness.crop.Crops
+Parser = io.Custom("LIKENESS_PARSER")  # a patcher around a likeness.parse.Parser
+Parsing = io.Custom("LIKENESS_PARSING")  # likeness.parse.Parsing
+LandmarkNetwork = io.Custom("LIKENESS_LANDMARK_NETWORK")  # a patcher around likeness.nets.fan.FAN
 
 # Core's, by name, since they have no class in every ComfyUI that has the V3 schema.
 Boxes = io.Custom("BOUNDING_BOX")  # list[frame] of list[dict]

@@ -25,6 +25,7 @@ if COMFYUI := os.environ.get("COMFYUI_PATH"):
     from comfy.cli_args import args
 
     args.cpu = not torch.cuda.is_available()
+    torch.set_num_threads(1)  # the server has the other cores; what waits for them costs minutes
 
 import host  # noqa: E402
 import offline  # noqa: E402

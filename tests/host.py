@@ -31,9 +31,30 @@ def insightface_pack(folder: Path) -> None:
     write_pack(folder)
 
 
+def sd15(file: Path) -> None:
+    from standins.checkpoints import write_sd15
+
+    write_sd15(file)
+
+
+def landmark_network(file: Path) -> None:
+    from standins.fan import write_fan
+
+    write_fan(file)
+
+
+def face_parser(file: Path) -> None:
+    from standins.parsers import write_parsenet
+
+    write_parsenet(file)
+
+
 # What stands in the models folder under the names that the workflows use: name -> maker.
 STANDINS: Mapping[str, Callable[[Path], object]] = {
     "insightface/models/buffalo_l": insightface_pack,
+    "checkpoints/v1-5-pruned-emaonly-fp16.safetensors": sd15,
+    "facedetection/2DFAN4-11f355bf06.pth.tar": landmark_network,
+    "facedetection/parsing_parsenet.pth": face_parser,
 }
 
 
@@ -79,6 +100,10 @@ class Server:
             self.run(prompt, timeout)
         self.client.system_stats()
         return caught.value
+
+    def picture(self, image: dict) -> np.ndarray:
+        """What a history entry lists, or the page: (H, W, 3) uint8."""
+        return _decode(self.client.view(image))
 
     def until(self, claim: Callable[[], object], seconds: float = 60) -> None:
         """Wait for the claim to hold."""

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import host
 import pytest
 from pack.likeness import sheet
 from pack.likeness.setup import demo
@@ -66,8 +67,12 @@ def test_the_demo_leaves_pictures_and_no_server(comfyui, clone, quiet_home):
     assert done.returncode == 0, done.stdout + done.stderr
     shown = [Path(line) for line in done.stdout.splitlines() if Path(line).is_file()]
     assert shown[-1] == clone / "output" / "contact-sheet.jpg"
-    workflows = list((clone / "workflows" / "api").glob("*.json"))
-    assert len(shown) - 1 >= 5 * len(workflows) > 0
+    without_models = [graph for graph in graphs(clone) if not models(graph)]
+    assert len(shown) - 1 >= 5 * len(without_models) > 0
+    for graph in graphs(clone):
+        for model in models(graph):
+            told = [line for line in done.stdout.splitlines() if line.startswith("Left out: ")]
+            assert any(model["name"] in line and model["url"] in line for line in told)
     for path in shown:
         with Image.open(path) as picture:
             picture.load()
@@ -75,6 +80,49 @@ def test_the_demo_leaves_pictures_and_no_server(comfyui, clone, quiet_home):
     assert re.search(r"a contact sheet in [\d.]+ s", done.stdout)
     assert not answers(port)
     assert list(quiet_home.glob("likeness-*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(os.name == "nt", reason="makes symbolic links")
+def test_a_workflow_whose_models_are_there_runs(comfyui, clone, tmp_path, monkeypatch):
+    monkeypatch.setenv("COMFYUI_PATH", str(with_models(tmp_path / "comfyui")))
+    title = "Inpaint a face with a padded crop"
+    for file in (clone / "workflows").rglob("*.json"):
+        if file.stem != title:
+            file.unlink()
+    quick = clone / "workflows" / "api" / f"{title}.json"
+    graph = quick.read_text("utf-8").replace('"steps": 20', '"steps": 1')
+    quick.write_text(re.sub(r'("target\.\w+"): 512', r"\1: 128", graph), "utf-8")
+    done = subprocess.run(
+        [sys.executable, str(clone / "install.py"), "demo"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Left out" not in done.stdout
+    assert len(list((clone / "output").glob(f"{title} - *.png"))) == 5
+
+
+def with_models(folder: Path) -> Path:
+    """The ComfyUI of the tests under another path, with stand-ins in a models folder of its own."""
+    folder.mkdir()
+    for path in Path(os.environ["COMFYUI_PATH"]).iterdir():
+        if path.name != "models":
+            (folder / path.name).symlink_to(path)
+    for name, make in host.STANDINS.items():
+        make(folder / "models" / name)
+    return folder
+
+
+def graphs(clone: Path) -> list[dict]:
+    return [json.loads(path.read_text("utf-8")) for path in (clone / "workflows").glob("*.json")]
+
+
+def models(graph: dict) -> list[dict]:
+    return [model for node in graph["nodes"] for model in node["properties"].get("models", ())]
 
 
 @pytest.mark.slow
@@ -135,10 +183,39 @@ def test_every_workflow_runs_on_every_portrait(tmp_path):
     }
     (tmp_path / "A.json").write_text(json.dumps(prompt), "utf-8")
     (tmp_path / "B.json").write_text(json.dumps({"2": prompt["2"]}), "utf-8")
-    found = list(demo.jobs(tmp_path, NODE))
+    found = list(demo.jobs([tmp_path / "A.json", tmp_path / "B.json"], NODE))
     assert [job.title for job in found] == ["A - one", "A - two", "B"]
     assert [job.prompt["1"]["inputs"]["portrait"] for job in found[:2]] == ["one", "two"]
     assert found[2].prompt == {"2": prompt["2"]}
+
+
+def test_a_workflow_with_two_portraits_gets_two_people(tmp_path):
+    places = {str(n): {"class_type": demo.PORTRAIT, "inputs": {"portrait": "one"}} for n in (1, 2)}
+    (tmp_path / "A.json").write_text(json.dumps(places), "utf-8")
+    for job, people in zip(
+        demo.jobs([tmp_path / "A.json"], NODE), (["one", "two"], ["two", "one"]), strict=True
+    ):
+        assert [job.prompt[key]["inputs"]["portrait"] for key in "12"] == people
+
+
+FILE = {"name": "a.safetensors", "url": "https://example.invalid/a", "directory": "checkpoints"}
+LOADERS = {"id": 1, "type": "Loader", "properties": {"models": [FILE]}}
+
+
+@pytest.mark.parametrize(
+    "kind", [["COMBO", {"options": ["b", FILE["name"]]}], [["b", FILE["name"]]]]
+)
+def test_model_files_that_are_there_are_not_needed(kind):
+    plain = {"id": 2, "type": "Other", "properties": {}}
+    number = {"strength": ["FLOAT", {"default": 1.0}]}
+    known = {"Loader": {"input": {"required": number, "optional": {"file": kind}}}, "Other": {}}
+    assert demo.needed({"nodes": [LOADERS, plain]}, known) == []
+
+
+def test_model_files_that_are_not_there_are_named_once():
+    known = {"Loader": {"input": {"required": {"file": ["COMBO", {"options": ["b"]}]}}}}
+    (needed,) = demo.needed({"nodes": [LOADERS, LOADERS]}, known)
+    assert all(value in str(needed) for value in FILE.values())
 
 
 def test_a_choice_is_read_in_both_spellings():

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import compare
+import numpy as np
 import pytest
 import workflow_builder as builder
-from PIL import Image
+from PIL import Image, ImageOps
 from workflow_builder import ROOT, workflows
 
 WORKFLOWS = workflows()
 every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda each: each.title)
 
-THUMBNAIL_WIDTH = 400
+THUMBNAIL = 400  # pixels, a square as the template browser has it
 REWRITE = "tests/test_workflows.py"
 
 
@@ -57,24 +59,57 @@ def test_the_host_accepts_the_api_file(workflow, server):
 
 @every_workflow
 def test_it_names_every_setting(workflow, server):
-    """A setting left to its default changes behind the back of who saved the workflow."""
+    """A setting left to its default changes behind the back of who saved the workflow.
+
+    A socket that needs nothing may stay without a link.
+    """
     for node in workflow.nodes:
-        order = server.client.object_info(node.type)[node.type]["input_order"]
-        listed = [*order.get("required", ()), *order.get("optional", ())]
-        assert list(node.inputs) == listed
+        described = server.client.object_info(node.type)[node.type]
+        inputs = described["input"]
+        ordered = {name: inputs[kind][name] for kind in KINDS for name in inputs.get(kind, ())}
+        loose = {name for name in inputs.get("optional", ()) if name not in node.inputs}
+        assert not [name for name in loose if ordered[name][0] in VALUES]
+        named = [name for name in settings(ordered, node.inputs) if name not in loose]
+        assert list(node.inputs) == named
+
+
+KINDS = ("required", "optional")
+VALUES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+CHOICE = "COMFY_DYNAMICCOMBO_V3"
+
+
+def settings(described: dict, values: dict, above: str = "") -> Iterator[str]:
+    """The inputs of a node as the API names them; the chosen option's own follow each choice."""
+    for name, (kind, *facts) in described.items():
+        yield above + name
+        if kind == CHOICE:
+            (option,) = (o for o in facts[0]["options"] if o["key"] == values[above + name])
+            further = option["inputs"].get("required", {}) | option["inputs"].get("optional", {})
+            yield from settings(further, values, f"{above}{name}.")
 
 
 @every_workflow
 def test_the_thumbnail_shows_what_it_makes(workflow, server, rewrite):
     if rewrite or not workflow.thumbnail.exists():
-        result = server.run(read(workflow.api_file))
-        made = Image.fromarray(result.images()[-1])
-        height = round(made.height * THUMBNAIL_WIDTH / made.width)
-        small = made.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS)
-        small.save(workflow.thumbnail, quality=88)
+        pictures = shown(workflow, server)
+        width = THUMBNAIL // len(pictures)
+        row = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
+        for place, each in enumerate(map(Image.fromarray, pictures)):
+            strip = ImageOps.fit(each, (width, THUMBNAIL), Image.Resampling.LANCZOS)
+            row.paste(strip, (place * width, 0))
+        row.save(workflow.thumbnail, quality=88)
     with Image.open(io.BytesIO(workflow.thumbnail.read_bytes())) as picture:
         assert picture.format == "JPEG"
-        assert picture.width == THUMBNAIL_WIDTH
+        assert picture.size == (THUMBNAIL, THUMBNAIL)
+
+
+def shown(workflow, server) -> list[np.ndarray]:
+    """The pictures of the thumbnail: those of the nodes it names, or the last of all."""
+    prompt = read(workflow.api_file)
+    if not workflow.thumbnail_of:
+        return server.run(prompt).images()[-1:]
+    result = server.run(builder.leading_to(prompt, [str(each) for each in workflow.thumbnail_of]))
+    return [each for node in workflow.thumbnail_of for each in result.images(node)]
 
 
 def test_every_file_has_a_description():
@@ -90,9 +125,9 @@ def test_without_the_model_files_only_the_models_are_missing(start_server, brows
     editor = browser.open(bare.url)
     for workflow in WORKFLOWS:
         editor.load(read(workflow.file))
-        assert editor.missing_nodes() == []
-        named = {model["name"] for node in workflow.nodes for model in node.models}
-        assert named or editor.complaints() == ""
+        loaders = [node for node in workflow.nodes if node.models]
+        assert set(editor.missing_nodes()) <= {node.type for node in loaders}
+        assert bool(editor.complaints()) == bool(loaders)
         assert editor.take_errors() == []
     editor.close()
     bare.stop()

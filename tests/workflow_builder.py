@@ -65,6 +65,7 @@ class Workflow:
     nodes: tuple[Node, ...]
     notes: tuple[Note, ...] = ()
     groups: tuple[Group, ...] = ()
+    thumbnail_of: tuple[int, ...] = ()  # nodes whose pictures it shows side by side; else the last
 
     @property
     def file(self) -> Path:
@@ -88,15 +89,19 @@ def api(workflow: Workflow) -> dict:
     """The graph as /prompt takes it."""
     return {
         str(node.id): {
-            "inputs": {
-                name: [str(value.node), value.output] if isinstance(value, Link) else value
-                for name, value in node.inputs.items()
-            },
+            "inputs": {name: _sent(value) for name, value in node.inputs.items()},
             "class_type": node.type,
             "_meta": {"title": node.title},
         }
         for node in workflow.nodes
     }
+
+
+def leading_to(prompt: dict, nodes: list[str]) -> dict:
+    """The part of a prompt in API format that these nodes need, themselves included."""
+    links = (value for node in nodes for value in prompt[node]["inputs"].values())
+    before = [value[0] for value in links if isinstance(value, list)]
+    return {node: prompt[node] for node in nodes} | (leading_to(prompt, before) if before else {})
 
 
 def build(workflow: Workflow, editor) -> dict:
@@ -124,6 +129,13 @@ def settled(graph: dict) -> dict:
 
 def text(graph: dict) -> str:
     return json.dumps(graph, indent=2, ensure_ascii=False) + "\n"
+
+
+def _sent(value: object) -> object:
+    """As the page sends it: a bare list would be a link, so that a value that is one is wrapped."""
+    if isinstance(value, Link):
+        return [str(value.node), value.output]
+    return {"__value__": value} if isinstance(value, list) else value
 
 
 def _described(node: Node) -> dict:

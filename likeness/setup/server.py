@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
@@ -16,18 +17,23 @@ from .place import PACK, Comfy, link, unlink
 from .process import Say, SetupError, clean_environment, inside, tail
 
 START_LIMIT = 300.0  # seconds
+LENT = "extra_model_paths.yaml"
 PATIENCE = 10.0  # seconds a server gets to end by itself
 
 
 @contextlib.contextmanager
 def running(comfy: Comfy, port: int, log: Path, say: Say) -> Iterator[Client]:
-    """A server with the pack in it and an empty base directory; gone when the block ends."""
+    """A server with the pack in it and a base directory of its own; gone when the block ends.
+
+    Of the ComfyUI whose code it runs it sees the model files.
+    """
     base = Path(tempfile.mkdtemp(prefix="likeness-demo-"))
     linked = base / "custom_nodes" / "Likeness"
     try:
         for name in ("custom_nodes", "user", "input", "output", "models"):
             (base / name).mkdir()
         link(PACK, linked)
+        _lend(comfy.path / "models", base)
         with log.open("wb") as file, _started(comfy, port, base, file) as process:
             client = Client(f"http://127.0.0.1:{port}")
             _await(client, process, log, say)
@@ -42,12 +48,21 @@ def running(comfy: Comfy, port: int, log: Path, say: Say) -> Iterator[Client]:
         shutil.rmtree(base, ignore_errors=True)
 
 
+def _lend(models: Path, base: Path) -> None:
+    """Let the server whose base directory this is look into the folder of models, too."""
+    names = sorted(path.name for path in models.iterdir()) if models.is_dir() else []
+    folders = {name: name for name in names if (models / name).is_dir()}
+    lent = {"comfyui": {"base_path": str(models), **folders}}
+    (base / LENT).write_text(json.dumps(lent), "utf-8")  # JSON is YAML, too
+
+
 @contextlib.contextmanager
 def _started(comfy: Comfy, port: int, base: Path, log: object) -> Iterator[subprocess.Popen]:
     database = (base / "user" / "comfyui.db").as_posix()
     command = [
         comfy.python, "main.py", "--listen", "127.0.0.1", "--port", str(port),
         "--base-directory", str(base), "--database-url", f"sqlite:///{database}",
+        "--extra-model-paths-config", str(base / LENT),
         "--disable-auto-launch", "--disable-api-nodes",
     ]  # fmt: skip
     if on_cpu(comfy.python):

@@ -17,6 +17,19 @@ PYTEST = "import sys; sys.path[:] = filter(None, sys.path); import pytest; sys.e
 
 def test(arguments: Sequence[str], say: Say) -> int:
     """The whole suite; `arguments` go to pytest. Returns its exit code."""
+    comfy = _ready_with_oracles(say)
+    command = ["-c", PYTEST, "--rootdir", str(PACK), "--durations=10", *arguments]
+    return _run(comfy, command, PACK)
+
+
+def bench(arguments: Sequence[str], say: Say) -> int:
+    """The benchmarks; `arguments` go to bench/run.py. Returns its exit code."""
+    comfy = _ready_with_oracles(say)
+    return _run(comfy, [str(PACK / "bench" / "run.py"), *arguments], Path.cwd())
+
+
+def _ready_with_oracles(say: Say) -> Comfy:
+    """The host, with the packages that only the tests and the benchmarks need."""
     comfy = ready(say)
     file = PACK / "tests" / "requirements.txt"
     if comfy.own:
@@ -24,14 +37,7 @@ def test(arguments: Sequence[str], say: Say) -> int:
     else:
         cure = typed(comfy.python, "-m", "pip", "install", "-r", file)
         need(comfy, packages.read(file), cure)
-    command = ["-c", PYTEST, "--rootdir", str(PACK), "--durations=10", *arguments]
-    return _run(comfy, command, PACK)
-
-
-def bench(arguments: Sequence[str], say: Say) -> int:
-    """The benchmarks; `arguments` go to bench/run.py. Returns its exit code."""
-    comfy = ready(say)
-    return _run(comfy, [str(PACK / "bench" / "run.py"), *arguments], Path.cwd())
+    return comfy
 
 
 def _run(comfy: Comfy, command: Sequence[str], folder: Path) -> int:

@@ -1,0 +1,1 @@
+"""A padded crop to inpaint in, and its stitch into the picture."""
