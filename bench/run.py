@@ -22,6 +22,10 @@ HEADER = f"{'':7} {'':62} {'baseline':>8} {'ours':>8} {'':5} {'median':>8} (lowe
 ENTRIES = {
     "import": "entry_import",
     "detect": "entry_detect",
+    "paste": "entry_paste",
+    "restore": "entry_restore",
+    "stitch": "entry_stitch",
+    "memory": "entry_memory",
 }
 
 
