@@ -76,6 +76,8 @@ GHOST = (
     ((46.845, 50.872), (67.382, 50.118), (72.737, 68.111), (48.167, 86.758), (67.236, 86.190)),
     ((54.796, 49.990), (60.771, 50.115), (76.673, 69.007), (55.388, 89.702), (61.257, 89.050)),
 )
+SMALLEST, LARGEST = 8, 8192  # pixels of a crop's side
+WIDEST = 100  # of a margin, shares of the face box
 FACEXLIB_GREY = (132 / 255, 133 / 255, 135 / 255)
 BORDERS = {
     Outside.MIRROR: (Border.REFLECT, None),
@@ -121,10 +123,11 @@ def face_matrix(
         return turn(face.centre, face.roll, size / side, ((size - 1) / 2, (size - 1) / 2))
     if template is Template.QUAD:
         return quad_matrix(landmarks(face), size)
-    found = [FITS[fit](face.points, target) for target in targets(template, size)]
+    aims = targets(template, size)
+    found = [FITS[fit](face.points, aim) for aim in aims]
     misses = [
-        (transform(face.points.double(), matrix) - target).norm(dim=1).sum()
-        for matrix, target in zip(found, targets(template, size), strict=True)
+        (transform(face.points.double(), matrix) - aim).norm(dim=1).sum()
+        for matrix, aim in zip(found, aims, strict=True)
     ]
     return found[int(torch.stack(misses).argmin())]
 
@@ -141,6 +144,10 @@ def align(
 ) -> Crops:
     """Every face of `images` (B, H, W, C) as a square crop, in the order of `faces`."""
     faces.require(images)
+    if not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"size is {size}: choose {SMALLEST} to {LARGEST}")
+    if not 0 <= margin <= WIDEST:
+        raise ValueError(f"margin is {100 * margin:g} %: choose 0 to {100 * WIDEST} %")
     if images.shape[3] not in (3, 4):
         raise ValueError(
             f"faces cannot be cut out of pictures of shape {tuple(images.shape)}: they need 3 "

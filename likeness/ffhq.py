@@ -12,9 +12,11 @@ from torch import Tensor
 
 from .geometry import invert, scale_of, shift, transform
 from .pixels.raster import blur
+from .pixels.warping import Border, reaching
 
 BORDER = 0.1  # shares of the crop's side: what is looked at around it,
 PAD = 0.3  # what is added at least where it leaves the picture,
+MOST = 1  # times the picture's longer side that is ever added,
 BLUR = 0.02  # and the sigma that the added part is blurred by
 
 
@@ -53,26 +55,21 @@ def pad(picture: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor | No
     over = [*(-low).clamp(min=0).tolist(), *(high - limit).clamp(min=0).tolist()]
     if max(over) <= border - 4:
         return picture, None
-    left, top, right, bottom = (max(amount, round(PAD * side)) for amount in over)
+    # Beyond a picture's width there is nothing but the one colour that the padding ends in.
+    most = MOST * max(height, width)
+    side = min(side, most)
+    left, top, right, bottom = (min(max(amount, round(PAD * side)), most) for amount in over)
     (x0, y0), (x1, y1) = start.tolist(), stop.tolist()
-    rows = _mirrored(y1 - y0, top, bottom, picture.device)
-    columns = _mirrored(x1 - x0, left, right, picture.device)
-    padded = picture[y0:y1, x0:x1].float()[rows][:, columns]
+    rows, columns = (-top, y1 - y0 + bottom), (-left, x1 - x0 + right)
+    padded = reaching(picture[y0:y1, x0:x1], rows, columns, Border.REFLECT)
     near = torch.maximum(
-        _beyond(len(rows), top, bottom, picture.device)[:, None],
-        _beyond(len(columns), left, right, picture.device)[None],
+        _beyond(padded.shape[0], top, bottom, picture.device)[:, None],
+        _beyond(padded.shape[1], left, right, picture.device)[None],
     )[..., None]
     soft = blur(padded, BLUR * side)
     padded = padded + (soft - padded) * (3 * near + 1).clamp(0, 1)
     padded = padded + (padded.flatten(0, 1).median(0).values - padded) * near.clamp(0, 1)
     return padded, shift(x0 - left, y0 - top)
-
-
-def _mirrored(length: int, before: int, after: int, device: torch.device) -> Tensor:
-    """Indices of a line with a mirror image at both ends, its last pixel not repeated."""
-    period = max(2 * length - 2, 1)
-    index = torch.arange(-before, length + after, device=device) % period
-    return torch.minimum(index, period - index) if length > 1 else index * 0
 
 
 def _beyond(length: int, before: int, after: int, device: torch.device) -> Tensor:

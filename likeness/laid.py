@@ -8,6 +8,7 @@ from enum import Enum
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .crop import Crop
 from .geometry import compose, invert, scale_of, scaling, shift, transform_box
@@ -15,6 +16,7 @@ from .pixels.raster import Border, footprint, resize, warp
 from .pixels.warping import sampled
 from .pixels.window import Window, around, bounds
 
+BESIDE = 2  # pixels around a patch that are looked at to see where it ends
 SURROUNDINGS = 24  # pixels around a mask that are looked at for its edge and for grain
 
 
@@ -47,7 +49,9 @@ def window_of(crop: Crop, size: tuple[int, int], masks: Sequence[Tensor]) -> Win
     frame = (0, 0, size[1], size[0])
     # Bilinear, a pixel reaches to the middle of the next one.
     under = crop.box or transform_box((-1, -1, width, height), invert(crop.matrix))
-    window = around([under], 0 if crop.box else 2, frame)
+    if crop.box is not None and around([crop.box], 0, frame) is None:
+        return None
+    window = around([under], BESIDE, frame)
     for mask in masks:
         if window is not None:
             x0, y0, x1, y1 = window
@@ -64,7 +68,7 @@ def laid(
 
     For "change only" that is the difference from the crop as it was cut.
     """
-    layer = patch - crop.original if way is Way.CHANGE else patch
+    layer = difference(patch, crop.original) if way is Way.CHANGE else patch
     if crop.box is not None:
         return _resized(layer, share, crop, window, way)
     share = patch.new_ones(patch.shape[:2]) if share is None else share
@@ -91,7 +95,7 @@ def _averaged(patch: Tensor, share: Tensor, crop: Crop, window: Window, way: Way
     """
     x0, y0, x1, y1 = window
     local, size = to_window(crop, window), (y1 - y0, x1 - x0)
-    both = _warped(patch - crop.original, share, crop, window)
+    both = _warped(difference(patch, crop.original), share, crop, window)
     both[..., 3] *= footprint(patch.shape[:2], local, size).to(both) >= 0.5  # averages reach beyond
     if way is Way.REPLACE:
         both[..., :3] += sampled(crop.original, local, size, Border.REPLICATE, (0.0, 0.0, 0.0))
@@ -101,7 +105,7 @@ def _averaged(patch: Tensor, share: Tensor, crop: Crop, window: Window, way: Way
 def _resized(
     layer: Tensor, share: Tensor | None, crop: Crop, window: Window, way: Way
 ) -> tuple[Tensor, Tensor]:
-    x0, y0, x1, y1 = window
+    x0, y0, x1, y1 = ends = ending(crop, window)
     left, top, right, bottom = crop.box
     size, rings = (bottom - top, right - left), layer.shape[:2] != (bottom - top, right - left)
     here = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
@@ -109,8 +113,34 @@ def _resized(
     if rings and way is Way.REPLACE:
         layer.clamp_(0, 1)  # Lanczos goes beyond what it was given
     if share is None:
-        return layer, layer.new_ones(layer.shape[:2])
-    return layer, resize(share, size)[here].clamp(0, 1)
+        share = layer.new_ones(layer.shape[:2])
+    else:
+        share = resize(share, size)[here].clamp(0, 1)
+    if ends == window:
+        return layer, share
+    sides = (x0 - window[0], window[2] - x1, y0 - window[1], window[3] - y1)
+    return pad(layer, (0, 0, *sides)), pad(share, sides)
+
+
+def ending(crop: Crop, window: Window) -> Window:
+    """What of the window a straight crop fills; all of it where the crop was turned."""
+    return window if crop.box is None else around([crop.box], 0, window)
+
+
+def difference(patch: Tensor, original: Tensor) -> Tensor:
+    """What was changed; where either is no number, nothing."""
+    return torch.sub(patch, original).nan_to_num_(0.0, 0.0, 0.0)
+
+
+def inside_picture(crop: Crop, size: tuple[int, int]) -> Tensor:
+    """Where the patch (h, w) shows a picture of `size`, not what stands in beyond its border."""
+    height, width = crop.original.shape[:2]
+    device = crop.original.device
+    across = torch.arange(width, device=device)
+    down = torch.arange(height, device=device)[:, None]
+    shown = [a * across + b * down + start for a, b, start in invert(crop.matrix).tolist()]
+    (x, y), (last_y, last_x) = shown, size
+    return (x >= -0.5) & (x <= last_x - 0.5) & (y >= -0.5) & (y <= last_y - 0.5)
 
 
 def to_window(crop: Crop, window: Window) -> Tensor:

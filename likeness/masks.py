@@ -29,6 +29,12 @@ class Edge:
     feather: float = 0.0  # how wide the soft edge is; it lies inside
     shares: bool = False
 
+    def __post_init__(self):
+        if not isfinite(self.grow):
+            raise ValueError(f"grow is {self.grow:g}: give a number")
+        if not 0 <= self.feather < float("inf"):
+            raise ValueError(f"feather is {self.feather:g}: choose 0 or more")
+
     def of(self, face: Face, longest: float) -> Edge:
         """In pixels, `longest` at most: what is longer than a frame is as good as that."""
         unit = max(face.width, face.height) if self.shares else 1.0
@@ -92,13 +98,7 @@ def face_masks(
     touched: list[list[Window]] = [[] for _ in frames]
     guessed: list[int] = []
     for index, face in enumerate(faces):
-        try:
-            (outlines, measured), own = outlines_of(face), edge.of(face, sum(faces.size))
-        except ValueError as problem:
-            raise ValueError(
-                f"face {index} (frame {face.frame}) cannot be masked: {problem}. Leave it out with "
-                "Select Faces, or take its landmarks from Refine Landmarks."
-            ) from problem
+        outlines, measured, own = _outlined(face, index, edge, faces.size)
         guessed += [] if measured else [index]
         target = face.frame if together else index
         drawn = _draw(outlines, regions, own, faces.size, seen[index])
@@ -122,6 +122,19 @@ def describe_masks(drawn: Drawn) -> str:
         covers = f"covers {share:.2%} of the picture" if share else "is empty"
         lines.append(f"{index}: frame {frame}, {covers}")
     return shortened(lines)
+
+
+def _outlined(
+    face: Face, index: int, edge: Edge, size: tuple[int, int]
+) -> tuple[Outlines, bool, Edge]:
+    """The outlines, whether they were measured, and the edge in pixels."""
+    try:
+        return *outlines_of(face), edge.of(face, sum(size))
+    except ValueError as problem:
+        raise ValueError(
+            f"face {index} (frame {face.frame}) cannot be masked: {problem}. Leave it out with "
+            "Select Faces, or take its landmarks from Refine Landmarks."
+        ) from problem
 
 
 def _draw(

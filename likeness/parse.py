@@ -28,6 +28,7 @@ from .weights import fill, read
 SIDE = 512  # of the crops, pixels
 BATCH = 4  # crops at once
 WORKING = BATCH * 400_000_000  # bytes that a network works in
+DEEPEST = 8  # halvings of a crop by a network
 LEAST = 0.005  # share of a crop that a report tells of
 FILES = ("parsing_parsenet.pth", "parsing_bisenet.pth")
 
@@ -86,7 +87,8 @@ class Kind:
     """A sort of network: what it wants to see, and the order in which it numbers the classes."""
 
     name: str
-    build: Callable[[Mapping[str, Tensor]], nn.Module]  # in the widths of these tensors
+    # In the widths of these tensors; None where they are those of another network.
+    build: Callable[[Mapping[str, Tensor]], nn.Module | None]
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     order: tuple[FaceClass, ...]
@@ -180,8 +182,8 @@ def load(file: Path) -> Parser:
     """The parser in `file`; what kind it is, its tensors tell."""
     tensors = read(file, instead=FILES[0])
     for telling, kind in KINDS.items():
-        if telling in tensors:
-            network = kind.build(tensors)
+        network = kind.build(tensors) if telling in tensors else None
+        if network is not None:
             fill(network, tensors, file)
             return Parser(kind, network).eval()
     raise ValueError(
@@ -202,11 +204,14 @@ def describe(parsing: Parsing) -> str:
     return shortened(lines)
 
 
-def _parsenet(tensors: Mapping[str, Tensor]) -> nn.Module:
+def _parsenet(tensors: Mapping[str, Tensor]) -> nn.Module | None:
     steps = {part: _length(tensors, part) for part in ("encoder", "body", "decoder")}
     names = ["encoder.0.conv2d.weight"]
     names += [f"encoder.{step}.conv1.conv2d.weight" for step in range(1, steps["encoder"])]
-    widths = [len(tensors[name]) for name in names]
+    weights = [tensors.get(name) for name in names]
+    widths = [0 if each is None or each.ndim != 4 else len(each) for each in weights]
+    if not min(widths) or steps["encoder"] > DEEPEST:
+        return None
     coarse = SIDE >> (steps["encoder"] - 1)
     return _facexlib().ParseNet(
         in_size=SIDE,

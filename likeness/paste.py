@@ -11,6 +11,7 @@ from math import log
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .blending.classic import facexlib_alpha, facexlib_parsed, insightface_alpha
 from .blending.colour import match_colour
@@ -20,13 +21,23 @@ from .blending.mixing import bands, gradient, mix, mix_into
 from .blending.seam import against, edge_of
 from .crop import Crop, Crops
 from .geometry import scale_of
-from .laid import Way, as_large_as, laid, to_window, window_of
+from .laid import (
+    Way,
+    as_large_as,
+    difference,
+    ending,
+    inside_picture,
+    laid,
+    to_window,
+    window_of,
+)
 from .pixels.raster import Border, duplicate, resize, warp
 from .pixels.threads import one_thread
 from .pixels.window import Window
 from .progress import Progress, ignore
 
 RING = 0.08  # width of the ring that colours are compared on, as a share of the extent
+MOST = 10  # of a share or a strength: more is a slip
 ASPECT = 0.02  # how far a patch may be from the shape it was cut in
 
 
@@ -46,6 +57,11 @@ class Blend:
     feather: float = 0.1  # share of the extent, inwards
     colour: float = 0.0  # how much of the colour difference on the ring is taken out
     grain: float = 0.0  # how much of the missing noise is put back
+
+    def __post_init__(self):
+        for name in ("feather", "colour", "grain"):
+            if not 0 <= getattr(self, name) <= MOST:
+                raise ValueError(f"{name} is {getattr(self, name):g}: choose 0 to {MOST}")
 
     @property
     def is_plain(self) -> bool:
@@ -109,14 +125,16 @@ def paste_into(
 
     `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch.
     """
-    patch = patch.to(frame.device).float()
-    masks = [each.to(frame.device) for each in (crop.mask, *masks) if each is not None]
+    patch = patch.detach().to(frame.device).float()
+    masks = [each.detach().to(frame.device) for each in (crop.mask, *masks) if each is not None]
     with one_thread() if blend.is_plain else nullcontext():
         crop = as_large_as(crop, patch)
         # insightface and facexlib measure the whole patch, whatever of it is masked.
         shown = [] if blend.method in CLASSIC else masks
         window = window_of(crop, frame.shape[:2], shown)
-        if window is None or (way is Way.CHANGE and torch.equal(patch, crop.original)):
+        if window is None:
+            return None
+        if way is Way.CHANGE and not difference(patch, crop.original).any():
             return None
         return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window)
 
@@ -134,7 +152,7 @@ def _paste_into(
     allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
     share = _share(crop, blend, patch_mask)
     if blend.colour:
-        patch = _matched(patch, crop, blend.colour, share, masks)
+        patch = _matched(patch, crop, blend.colour, share, masks, frame.shape[:2])
     layer, alpha = laid(patch, share, crop, window, way)
     alpha = _classic(alpha, crop, window, blend, patch_mask is not None)
     alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
@@ -144,6 +162,7 @@ def _paste_into(
     before = None if edge is None else edge.pixels(here)
     if way is Way.CHANGE:
         layer[..., :3] += here
+        layer[..., :3].clamp_(0, 1)
     _blended_into(here, layer, alpha, blend, window)
     return None if edge is None else against(before, edge.pixels(here))
 
@@ -157,14 +176,15 @@ def _blended_into(here: Tensor, there: Tensor, alpha: Tensor, blend: Blend, wind
     before = here.float()
     after = (mixed or mix)(before, there[..., :3], alpha)
     after = add_grain(after, before, alpha, blend.grain, seed=window[0] + window[1])
-    here.copy_(torch.where(alpha[..., None] > 0, after.clamp(0, 1), before))
+    here.copy_(torch.where(alpha[..., None] > 0, after.clamp(0, 1).to(here.dtype), here))
 
 
 def _share(crop: Crop, blend: Blend, patch_mask: Tensor | None) -> Tensor | None:
     """How much of the patch counts, in its own pixels; None: all of it."""
     size, pixels = tuple(crop.original.shape[:2]), blend.feather * crop.extent
     device = crop.original.device
-    own = None if patch_mask is None else resize(patch_mask.to(device), size).clamp(0, 1)
+    own = None if patch_mask is None else patch_mask.detach().to(device).nan_to_num(0.0)
+    own = None if own is None else resize(own, size).clamp(0, 1)
     if blend.method is Method.FACEXLIB:
         return None if own is None else facexlib_parsed(own)
     if own is not None:
@@ -192,27 +212,32 @@ def _allowed(
     """Where all of the picture's masks let the window change, softened inwards."""
     if not masks:
         return None
-    x0, y0, x1, y1 = window
-    inner = reduce(torch.minimum, (mask[y0:y1, x0:x1].float() for mask in masks))
-    # The patch ends at the window's edge, and with it the mask; the picture's own edge is none.
+    x0, y0, x1, y1 = ending(crop, window)
+    inner = reduce(torch.minimum, (mask[y0:y1, x0:x1].float() for mask in masks)).nan_to_num(0.0)
+    # Where the patch ends, the mask does; the picture's own edge is none.
     ends = int(x0 > 0), int(x1 < size[1]), int(y0 > 0), int(y1 < size[0])
-    left, right, top, bottom = ends
-    framed = torch.nn.functional.pad(inner, ends)
-    soft = feathered(framed, blend.feather * crop.extent / scale_of(crop.matrix))
-    return soft[top : soft.shape[0] - bottom, left : soft.shape[1] - right]
+    soft = feathered(pad(inner, ends), blend.feather * crop.extent / scale_of(crop.matrix))
+    beside = x0 - window[0], window[2] - x1, y0 - window[1], window[3] - y1
+    return pad(soft, [more - end for more, end in zip(beside, ends, strict=True)])
 
 
 def _matched(
-    patch: Tensor, crop: Crop, strength: float, share: Tensor | None, masks: Sequence[Tensor]
+    patch: Tensor,
+    crop: Crop,
+    strength: float,
+    share: Tensor | None,
+    masks: Sequence[Tensor],
+    size: tuple[int, int],
 ) -> Tensor:
-    """The patch in the colours that the picture has around what changes."""
-    size = patch.shape[:2]
-    inside = [warp(mask.to(patch), crop.matrix, size, Border.BLACK) for mask in masks]
+    """The patch in the colours that the picture of `size` has around what changes."""
+    inside = [
+        warp(mask, crop.matrix, patch.shape[:2], Border.REPLICATE).nan_to_num(0.0) for mask in masks
+    ]
     inside += [] if share is None else [share]
     changes = reduce(torch.minimum, [torch.ones_like(patch[..., 0]), *inside]).clone()
     changes[[0, -1]] = 0  # where the patch ends
     changes[:, [0, -1]] = 0
-    weights = ring(changes, RING * crop.extent)
+    weights = ring(changes, RING * crop.extent) * inside_picture(crop, size)
     return match_colour(patch, crop.original, weights, strength).clamp(0, 1)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .detect import Analyzer
     from .paste import Pasted
 
+UNSEEN = "no edge: nothing changed, or the whole picture"
 LONGEST = 40  # lines; a batch of a thousand frames is summed up
 
 
@@ -60,7 +61,7 @@ def describe_pasted(crops: Crops, pasted: Pasted) -> str:
     if not crops.cut:
         lines = ["nothing was cut, nothing was pasted: the pictures are as they came"]
     for number, (crop, step) in enumerate(zip(crops.cut, pasted.seams, strict=True)):
-        shown = "nothing changed" if step is None else f"seam {step:.2f} (1 is no seam)"
+        shown = UNSEEN if step is None else f"seam {step:.2f} (1 is no seam)"
         lines.append(f"{number}: frame {crop.frame}, {shown}")
     return shortened(lines)
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from .report import counted
 from .sessions import FETCH_AGAIN
 
 SAFETENSORS = ".safetensors"
@@ -45,8 +46,11 @@ def fill(network: torch.nn.Module, tensors: Mapping[str, Tensor], file: Path) ->
     missing = sorted(wanted.keys() - tensors.keys())
     surplus = sorted(tensors.keys() - wanted.keys())
     if missing or surplus:
-        told = [f"{len(missing)} tensors are not in it, such as {missing[0]}"] if missing else []
-        told += [f"{len(surplus)} in it are unknown, such as {surplus[0]}"] if surplus else []
+        told = []
+        if missing:
+            told.append(f"it lacks {counted(len(missing), 'tensor')}, such as {missing[0]}")
+        if surplus:
+            told.append(f"it has {counted(len(surplus), 'tensor')} too many, such as {surplus[0]}")
         raise ValueError(_broken(file, "; ".join(told)))
     for name, tensor in wanted.items():
         if tensor.shape != tensors[name].shape:

@@ -80,8 +80,9 @@ class CropForInpaint(io.ComfyNode):
                 Faces.Input(
                     "faces",
                     optional=True,
-                    tooltip="Turns every crop upright by the face under its mask. Masks of the "
-                    "single faces, from Face Mask, find their pictures by it.",
+                    tooltip="For tilted heads: every crop is turned upright by the face under its "
+                    "mask, and back by the stitch. Masks of the single faces, from Face Mask, find "
+                    "their pictures by it.",
                 ),
             ],
             outputs=[

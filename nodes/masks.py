@@ -72,7 +72,8 @@ class FaceMask(io.ComfyNode):
                     "add",
                     default="",
                     placeholder="nothing",
-                    tooltip="With a parsing: what is masked besides, such as 'neck'. Any of these, "
+                    tooltip="With a parsing: what is masked besides, such as 'neck' for a mask of "
+                    "face and neck. Any of these, "
                     f"with commas: {NAMES}.",
                 ),
                 io.String.Input(

@@ -105,7 +105,7 @@ HARMS = [empty, page_of_an_error, cut_off, of_zeros, a_list, a_tensor, numbered,
 
 @pytest.mark.parametrize("kind", LOADERS)
 def test_broken_files_are_named(server, folder, kind):
-    class_type, known = LOADERS[kind]
+    _, known = LOADERS[kind]
     for harm in HARMS:
         for ending in (".pth", ".safetensors"):
             file = folder / f"{harm.__name__} é{ending}"
@@ -198,7 +198,9 @@ def test_files_that_are_gone(server, folder, kind):
     refused(server, loads(kind, "never there.pth"), kind, "never there.pth")
     for name in ("never there.pth", "../../secret.pth", "", known.upper()):
         prompt = loads(kind, known)
-        prompt[kind] = node(class_type, **{kind: ["wire", 0]})
+        prompt[kind] = node(class_type, **{kind: ["switch", 0]})
+        wires = {"on_true": ["wire", 0], "on_false": ["wire", 0]}
+        prompt["switch"] = node("ComfySwitchNode", switch=True, **wires)
         prompt["wire"] = node("PrimitiveString", value=name)
         refused(server, prompt, kind, repr(name), "models/facedetection", known)
 
@@ -218,15 +220,9 @@ def test_networks_in_each_others_place(server):
     refused(server, prompt, "parse", "parser", "LIKENESS_LANDMARK_NETWORK")
     prompt = seen(server, image, refine={"network": ["parser", 0]})
     refused(server, prompt, "refine", "network", "LIKENESS_PARSER")
-    for at, given in (("parse", "network"), ("parse", "picture"), ("refine", "parser")):
-        name = "parser" if at == "parse" else "network"
-        prompt = seen(server, image, **{at: {name: ["switch", 0]}})
-        wires = {"on_true": [given, 0], "on_false": [given, 0]}
-        prompt["switch"] = node("ComfySwitchNode", switch=True, **wires)
-        refused(server, prompt, at, name, LOADERS[name][0].replace("Likeness", ""))
 
 
-def test_faces_of_other_pictures_and_pictures_of_other_channels(server):
+def test_faces_of_other_pictures(server):
     image = marked(192, 320, (64, 64))[None]
     other = node("EmptyImage", width=320, height=96, batch_size=1, color=0)
     for at in ("parse", "refine"):

@@ -98,3 +98,20 @@ def test_inputs_are_never_written_to():
     to_rgb(to_lab(given[0]))
     to_rgb(given[0])
     assert all(torch.equal(now, was) for now, was in zip(given, kept, strict=True))
+
+
+@pytest.mark.parametrize("none", [float("nan"), float("inf")])
+def test_what_is_no_number_does_not_count(none):
+    size = (97, 160)
+    original, weights = portrait_like(size), ring(ellipse(size), 12)
+    patch, bad = original + 0.1, torch.zeros(size, dtype=torch.bool)
+    bad[:, 70:75] = True
+    expected = match_colour(patch, original, weights * ~bad, 1.0)
+    for broken in (patch, original):
+        was = broken.clone()
+        broken[bad] = none
+        result = match_colour(patch, original, weights, 1.0)
+        assert torch.equal(result[~bad], expected[~bad])
+        broken.copy_(was)
+    nothing = torch.full_like(original, none)
+    assert match_colour(patch, nothing, weights, 1.0) is patch

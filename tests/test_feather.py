@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pack.likeness.blending.feather import _depth_by_rows, depth, feathered, ring, square
+from pack.likeness.blending.feather import feathered, ring, square
+from pack.likeness.pixels.distance import _depth_by_rows, depth
 from shapes import ellipse
 
 SIZES = [(97, 160), (160, 97)]

@@ -120,3 +120,21 @@ def test_nothing_changes_outside_alpha_and_the_seed_decides(size, shape):
     if shape == "one" and size in SIZES:  # the picture below tells, where nothing lies around
         assert not torch.equal(result, pasted)
         assert not torch.equal(result, add_grain(pasted, picture, alpha, 1.0, 8))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_no_number_does_not_count(size):
+    """In the picture or in what was pasted; all else gets the grain that it would get anyway."""
+    clean, mask = smooth(size), ellipse(size)
+    picture = clean + white(size)
+    pasted = mix(picture, clean, mask)
+    picture[5:9, 5:9], pasted[size[0] // 2, size[1] // 2] = float("nan"), float("inf")
+    result = add_grain(pasted, picture, mask, 1.0, 0)
+    inside = (ellipse(size, 0.7) > 0) & pasted.isfinite().all(dim=2)
+    known = picture.isfinite().all(dim=2)
+    assert result[inside].isfinite().all()
+    share = level((result - clean).where(inside[..., None], 0), inside, 1)
+    share = share / level((picture - clean).where(known[..., None], 0), (mask == 0) & known, 1)
+    assert ((share > 0.8) & (share < 1.2)).all()
+    nothing = torch.full_like(picture, float("nan"))
+    assert torch.equal(add_grain(clean, nothing, mask, 1.0, 0), clean)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-import graphs
 import handmade
 import numpy as np
 import pytest
 import torch
-from graphs import node, put, refused
 from pack.likeness.face import Face, Faces
 from pack.likeness.geometry import quarter_turns, transform, transform_box
 from pack.likeness.landmarks import READINGS, Reading, heat_maps, package_view, refine, upright
@@ -292,58 +290,6 @@ def test_the_numbers_are_the_packages(tmp_path, monkeypatch):
         below, above = np.trunc(ours - 1e-3), np.trunc(ours + 1e-3)
         assert ((points == below) | (points == above)).all()
         assert (below == above).mean() > 0.9
-
-
-def refined(server, images, network: str = fan.FILE, **changes) -> dict:
-    prompt = graphs.find(put(server, images), "buffalo_l")
-    wires = {"image": ["picture", 0], "faces": ["detect", 0], "network": ["fan", 0]}
-    settings = {"threshold": 0.3, "reading": "sub-pixel"}
-    return prompt | {
-        "fan": node("LikenessLoadLandmarkNetwork", network=network),
-        "refine": node("LikenessRefineLandmarks", **(wires | settings | changes)),
-        "draw": node("LikenessDrawFaces", image=["picture", 0], faces=["refine", 0]),
-    }
-
-
-def test_in_the_host(server):
-    images = pictures(200, 320, frames=2)
-    for reading in Reading:
-        server.forget()
-        texts = server.run(refined(server, images, reading=reading.value)).texts
-        assert texts["fan"] == "2DFAN4-11f355bf06.pth.tar: FAN with 2 hourglasses"
-        count = int(texts["detect"].split()[0])
-        assert count > 0
-        assert f"68 landmarks measured in {count} of {count} faces" in texts["refine"]
-
-
-def test_a_file_that_is_not_there(server):
-    file = server.base / "models/facedetection" / fan.FILE
-    aside = file.rename(file.with_suffix(".aside"))
-    try:
-        words = (fan.FILE, "models/facedetection", f"python install.py models {fan.FILE}")
-        refused(server, refined(server, pictures(200, 320)), "fan", *words)
-    finally:
-        aside.rename(file)
-    graphs.assert_works(server)
-    assert "68 landmarks" in server.run(refined(server, pictures(210, 320))).texts["refine"]
-
-
-def test_a_broken_file_and_another_network(server):
-    folder = server.base / "models/facedetection"
-    broken, other = folder / "2DFAN4-half.pth.tar", folder / "other.safetensors"
-    try:
-        broken.write_bytes((folder / fan.FILE).read_bytes()[:5000])
-        prompt = refined(server, pictures(200, 320), broken.name)
-        refused(server, prompt, "fan", str(broken), "5,000 bytes", "put a whole copy")
-        prompt = refined(server, pictures(200, 320), "parsing_parsenet.pth")
-        assert "not in list" in str(server.fails(prompt))
-        write_fan(other)
-        result = server.run(refined(server, pictures(200, 330), other.name))
-        assert result.texts["fan"] == f"{other.name}: FAN with 2 hourglasses"
-    finally:
-        broken.unlink(missing_ok=True)
-        other.unlink(missing_ok=True)
-    graphs.assert_works(server)
 
 
 def test_cancel_is_heard(network):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pack.likeness.blending.feather import depth, feathered
+from pack.likeness.blending.feather import feathered
 from pack.likeness.blending.mixing import bands, gradient, mix, mix_into
+from pack.likeness.pixels.distance import depth
 from shapes import ellipse, half, noise, smooth
 
 SIZES = [(97, 160), (160, 97)]
@@ -164,3 +165,26 @@ def test_mixing_into_a_part_of_a_frame(size, channels, dtype):
     assert torch.equal(frame[part][alpha == 1], patch[alpha == 1].to(dtype))
     frame[part] = before[part]
     assert torch.equal(frame, before)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -0.0, 1e38])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_whatever_the_picture_holds_stays_where_alpha_is_0(value, dtype):
+    """To the last bit, also the sign of 0; and where alpha is 1 the patch takes its place."""
+    picture = torch.full((40, 50, 3), value, dtype=dtype)
+    patch, alpha = torch.rand(40, 50, 3), torch.zeros(40, 50)
+    alpha[10:30, 10:40], alpha[5:10, 20:30] = 1, 0.5
+    kept = picture.clone()
+    mix_into(picture, patch, alpha)
+    bits = {torch.float32: torch.int32, torch.bfloat16: torch.int16}[dtype]
+    assert torch.equal(picture.view(bits)[alpha == 0], kept.view(bits)[alpha == 0])
+    assert torch.equal(picture[alpha == 1], patch[alpha == 1].to(dtype))
+
+
+@pytest.mark.parametrize("way", [bands, gradient])
+def test_what_is_no_number_in_the_patch_does_not_spread(way):
+    size = (97, 160)
+    patch, alpha = smooth(size, seed=1), ellipse(size)
+    patch[40:44, 80:84] = float("nan")
+    there = patch.isfinite().all(dim=2)
+    assert way(smooth(size), patch, alpha)[there].isfinite().all()

@@ -9,8 +9,10 @@ from pack.likeness.align import Fit, Outside, Template, align
 from pack.likeness.crop import Crop, as_crops
 from pack.likeness.face import Faces
 from pack.likeness.geometry import compose, scaling, shift
+from pack.likeness.laid import inside_picture
 from pack.likeness.paste import Blend, Method, Way, paste
-from pack.likeness.pixels.raster import erode, resize
+from pack.likeness.pixels.distance import depth
+from pack.likeness.pixels.raster import resize
 from test_align import FIVE_POINTS, batch, face_at, smooth
 from torch import Tensor
 
@@ -113,7 +115,7 @@ def test_a_mask_of_ones_is_no_mask_and_half_a_mask_is_half():
     assert torch.equal(paste(images, patches, crops, blend=hard, masks=torch.ones(1, *size)).images,
                        free)  # fmt: skip
     half = paste(images, patches, crops, blend=hard, masks=torch.full((1, *size), 0.5)).images
-    deep = erode(footprint(crops.cut[0], size), 2)[None] > 0
+    deep = depth(footprint(crops.cut[0], size), 3)[None] > 2
     assert torch.allclose(half[deep], ((free + images) / 2)[deep], atol=1e-6)
 
 
@@ -319,3 +321,103 @@ def test_scaled_straight_crops_land_where_they_were():
     crop = Crop(0, matrix, patch[0], 60.0, box=box)
     result = paste(images, patch, as_crops([crop], images, patch), blend=Blend(feather=0)).images
     assert (result - images).abs().max() < 2 / 255
+
+
+@every_method
+@pytest.mark.parametrize("what", ["picture", "mask", "patch mask"])
+def test_what_is_no_number_outside_of_the_patch_does_not_spread(method, what):
+    """A mask that is no number allows nothing there."""
+    size = (97, 160)
+    images, masks, own = noisy(*size), torch.ones(1, *size), torch.ones(1, 64, 64)
+    if what == "picture":
+        images[:, 40:44, 70:75] = torch.nan
+    crops = align(images, batch(size, face_at(80, 45, 14)), Template.FFHQ, 64)
+    masks[:, 50:54, 80:85] = torch.nan if what == "mask" else 0
+    own[:, 30:33, 30:33] = torch.nan if what == "patch mask" else 0
+    patches = torch.rand_like(crops.patches)
+    for blend in (Blend(method), Blend(method, colour=1, grain=1)):
+        result = paste(images, patches, crops, blend=blend, masks=masks, patch_masks=own).images
+        still = ~(masks > 0)
+        assert torch.equal(result[still], images[still])
+        assert result[images.isfinite()].isfinite().all()
+        assert not torch.equal(result.nan_to_num(), images.nan_to_num())
+
+
+@every_method
+def test_change_only_with_the_untouched_crop_of_a_picture_with_no_numbers(method):
+    images = noisy(97, 160)
+    images[:, 40:44, 70:75] = torch.nan
+    crops = align(images, batch((97, 160), face_at(80, 45, 14, 30)), Template.FFHQ, 64)
+    result = paste(images, crops.patches.clone(), crops, Way.CHANGE, Blend(method, 0.1, 1, 1))
+    assert torch.equal(result.images.view(torch.int32), images.view(torch.int32))
+
+
+@every_way
+@every_method
+def test_the_result_is_a_picture(way, method):
+    """In 0..1, however much was changed."""
+    images = noisy(160, 97)
+    crops = align(images, batch((160, 97), face_at(45, 70, 20, 15)), Template.FFHQ, 96)
+    for blend in (Blend(method), Blend(method, colour=0.5, grain=1)):
+        for patches in (1 - crops.patches, torch.ones_like(crops.patches)):
+            result = paste(images, patches, crops, way, blend).images
+            assert result.min() >= 0
+            assert result.max() <= 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_side_of_a_straight_crop_is_an_edge_as_any_other(masked):
+    """Every blend looks at the picture beside it."""
+    images = smooth(97, 160) * 0.2 + 0.4
+    box = (20, 10, 84, 74)
+    patch = images[:, 10:74, 20:84].clone()
+    mask = torch.ones(97, 160) if masked else None
+    crops = as_crops([Crop(0, shift(-20, -10), patch[0], 40.0, mask, box)], images, patch)
+    tinted = patch + torch.tensor([0.12, 0.03, -0.08])
+    seams = {}
+    for method in (Method.FEATHER, Method.BANDS, Method.GRADIENT):
+        pasted = paste(images, tinted, crops, blend=Blend(method, feather=0))
+        seams[method] = pasted.seams[0]
+        beside = torch.ones(97, 160, dtype=torch.bool)
+        beside[10:74, 20:84] = False
+        assert torch.equal(pasted.images[0][beside], images[0][beside])
+    assert seams[Method.FEATHER] > 3
+    assert seams[Method.BANDS] < 0.5 * seams[Method.FEATHER]
+    assert seams[Method.GRADIENT] < 0.5 * seams[Method.FEATHER]
+
+
+def test_a_straight_crop_fades_in_from_its_own_side():
+    images, box = torch.zeros(1, 97, 160, 3), (20, 10, 84, 74)
+    patch = torch.ones(1, 64, 64, 3)
+    crop = Crop(0, shift(-20, -10), patch[0], 100.0, torch.ones(97, 160), box)
+    result = paste(images, patch, as_crops([crop], images, patch), blend=Blend(feather=0.1)).images
+    row = result[0, 42, :, 0]
+    assert row[20] < 0.02
+    assert row[30] == 1
+    assert (row[20:31].diff() > 0).all()
+
+
+@pytest.mark.parametrize("outside", Outside)
+def test_colours_are_not_taken_from_beyond_the_picture(outside):
+    """Half of the crop lies there; what stands in for it is not what the patch has to look like."""
+    images = smooth(97, 160) * 0.2 + 0.4
+    crops = align(images, batch((97, 160), face_at(0, 45, 14)), Template.FFHQ, 64, outside=outside)
+    patches = smooth(97, 160)[:, :64, :64] * 0.2 + 0.6
+    results = []
+    for beyond in (0.0, 1.0):
+        changed = torch.where(inside_picture(crops.cut[0], (97, 160))[..., None], patches, beyond)
+        results.append(paste(images, changed, crops, blend=Blend(feather=0, colour=1)).images)
+    assert (results[0] - results[1])[:, :, 2:].abs().max() < 1e-5
+
+
+@every_way
+def test_tensors_of_a_training_run_are_pasted_as_any_others(way):
+    images = noisy(97, 160)
+    crops = align(images, batch((97, 160), face_at(80, 45, 14)), Template.FFHQ, 64)
+    given = torch.rand_like(crops.patches), torch.rand(1, 97, 160), torch.rand(1, 64, 64)
+    plain = paste(images, given[0], crops, way, masks=given[1], patch_masks=given[2]).images
+    patches, masks, own = (each.clone().requires_grad_() for each in given)
+    images.requires_grad_()
+    result = paste(images, patches, crops, way, masks=masks, patch_masks=own).images
+    assert torch.equal(result, plain)
+    assert not result.requires_grad

@@ -13,9 +13,7 @@ from pack.likeness.pixels import raster, warping
 from pack.likeness.pixels.raster import (
     Border,
     blur,
-    dilate,
     duplicate,
-    erode,
     footprint,
     resize,
     warp,
@@ -205,8 +203,6 @@ def test_other_kinds_of_numbers_become_float32(dtype):
         warp(picture, shift(2, 3), (40, 40)),
         resize(picture, (50, 60)),
         blur(picture, 3),
-        erode(picture[..., 0], 2),
-        dilate(picture[..., 0], 2),
     ):
         assert made.dtype is torch.float32
         assert torch.isfinite(made).all()
@@ -231,7 +227,6 @@ def test_any_layout_in_memory_gives_the_same(layout):
         lambda image: resize(image, (50, 60)),
         lambda image: blur(image, 3),
         lambda image: blur(image, 12, reduced=True),
-        lambda image: erode(image[..., 0], 3),
         duplicate,
     ):
         assert torch.equal(act(picture), act(plain))
@@ -370,42 +365,6 @@ def test_an_impossible_blur_is_refused(sigma):
         blur(noise(9, 9), sigma)
 
 
-# --- erode, dilate ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", ODD_SIZES)
-@pytest.mark.parametrize("pixels", [0, 1, 6, 50])
-def test_opencv_erodes_and_dilates_to_the_same(size, pixels):
-    mask = noise(*size)
-    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
-    assert np.array_equal(erode(mask, pixels).numpy(), cv2.erode(mask.numpy(), kernel))
-    assert np.array_equal(dilate(mask, pixels).numpy(), cv2.dilate(mask.numpy(), kernel))
-    if pixels:
-        plain = raster._least_by_torch(mask, pixels)
-        assert torch.equal(plain, raster._least_by_opencv(mask, pixels))
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_the_border_of_a_picture_is_no_edge_of_its_mask(value):
-    mask = torch.full((97, 160), value)
-    assert torch.equal(erode(mask, 9), mask)
-    assert torch.equal(dilate(mask, 9), mask)
-
-
-def test_half_a_mask_moves_its_edge_by_the_pixels():
-    mask = torch.zeros(97, 160)
-    mask[:, :80] = 1
-    assert erode(mask, 7).sum() == 97 * 73
-    assert dilate(mask, 7).sum() == 97 * 87
-
-
-def test_what_cannot_grow_is_refused():
-    with pytest.raises(ValueError, match="0 px or more"):
-        erode(noise(9, 9), -1)
-    with pytest.raises(ValueError, match=r"one mask \(H, W\)"):
-        dilate(noise(2, 9, 9), 1)
-
-
 # --- duplicate -------------------------------------------------------------------------------
 
 
@@ -431,4 +390,13 @@ def test_an_empty_side_stays_empty(axis):
     assert warp(picture, rolled(3, 1), (4, 6)).shape == (4, 6, 3)
     assert warp(noise(9, 9, 3), rolled(3, 1), (0, 6)).shape == (0, 6, 3)
     assert blur(picture, 3).shape == picture.shape
-    assert erode(picture[..., 0], 3).shape == picture.shape[:2]
+
+
+def test_a_picture_mirrored_many_times_is_averaged_without_laying_it_out():
+    picture = torch.rand(20, 30, 3, generator=torch.Generator().manual_seed(5))
+    period = [np.abs((np.arange(-1600, 1600) + n - 1) % (2 * n - 2) - (n - 1)) for n in (20, 30)]
+    whole = picture.numpy()[period[0]][:, period[1]]
+    expected = whole.reshape(16, 200, 16, 200, 3).mean((1, 3))
+    matrix = torch.tensor([[1 / 200, 0, 8 - 0.4975], [0, 1 / 200, 8 - 0.4975]]).double()
+    made = warp(picture, matrix, (16, 16), Border.REFLECT)
+    assert np.abs(made.numpy() - expected).max() < 1e-4

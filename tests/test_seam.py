@@ -59,3 +59,13 @@ def test_any_size_and_any_mask_has_a_finite_seam(size):
 def test_without_an_edge_there_is_no_seam(mask):
     picture = noise(tuple(mask.shape))
     assert seam(picture, picture + 0.1, mask) is None
+
+
+def test_what_is_no_number_does_not_count():
+    size = (97, 160)
+    picture = smooth(size) + 0.02 * noise(size)
+    broken, gone = picture.clone(), torch.full_like(picture, float("nan"))
+    broken[:50] = float("nan")
+    assert seam(picture, broken, half(size)) == pytest.approx(1, abs=1e-5)
+    assert seam(broken, picture, half(size)) == pytest.approx(1, abs=1e-5)
+    assert seam(picture, gone, half(size)) is None

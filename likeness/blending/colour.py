@@ -60,10 +60,13 @@ def match_colour(patch: Tensor, original: Tensor, weights: Tensor, strength: flo
     """`patch` (h, w, 3) with the mean and spread of colour that `original` has under `weights`.
 
     Of all changes of mean and covariance in Lab this is the one that moves colours least. Where
-    `weights` (h, w) is 0 neither picture is looked at; where it is so everywhere, nothing changes.
+    `weights` (h, w) is 0, or either picture is no number, neither is looked at; where that is so
+    everywhere, nothing changes.
     """
     if strength == 0:
         return patch
+    known = (patch.isfinite() & original.isfinite()).all(dim=2)
+    weights = torch.where(known, weights, 0)
     seen = [_averaged(image, weights) for image in (patch, original)]
     shares = seen[0][1]
     if shares.sum() == 0:

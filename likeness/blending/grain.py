@@ -36,16 +36,20 @@ def add_grain(result: Tensor, picture: Tensor, alpha: Tensor, strength: float, s
 
     Only what is missing is added, times `strength`; where alpha fades the picture's own grain is
     still there in part, and less is added. What was under alpha before counts too, where it is
-    smoother: there may be nothing but hair around. The same `seed` gives the same grain on every
-    device.
+    smoother: there may be nothing but hair around. What is no number does not count. The same
+    `seed` gives the same grain on every device.
     """
     inside = alpha > 0
     if strength == 0 or not inside.any():
         return result
-    wanted, present = (_octaves(image.movedim(2, 0).contiguous()) for image in (picture, result))
+    known = (picture.isfinite() & result.isfinite()).all(dim=2)
+    wanted, present = (
+        _octaves(image.movedim(2, 0).contiguous().masked_fill_(~known, 0))
+        for image in (picture, result)
+    )
     noise = _noise(present, seed)
     grain = torch.zeros_like(noise[-1][0])
-    factors = _factors(wanted, present, noise, alpha)
+    factors = _factors(wanted, present, noise, alpha, known)
     for (plain, _), factor in zip(reversed(noise), reversed(factors), strict=True):
         if grain.shape != plain.shape:
             grain = double(grain, plain.shape[1:])
@@ -74,7 +78,11 @@ def _noise(like: list[Octave], seed: int) -> list[Octave]:
 
 
 def _factors(
-    wanted: list[Octave], present: list[Octave], noise: list[Octave], alpha: Tensor
+    wanted: list[Octave],
+    present: list[Octave],
+    noise: list[Octave],
+    alpha: Tensor,
+    known: Tensor,
 ) -> list[Tensor]:
     """For each octave the matrix (3, 3) that makes the missing grain of plain noise.
 
@@ -83,8 +91,8 @@ def _factors(
     plain noise would: a quarter of the variance of the finer one.
     """
     missing, last = [], torch.zeros(3, 3, dtype=torch.float64)
-    around = (alpha == 0).float()[None]
-    whole = (alpha >= WHOLE * alpha.max()).float()[None]
+    around = ((alpha == 0) & known).float()[None]
+    whole = ((alpha >= WHOLE * alpha.max()) & known).float()[None]
     for ours, theirs, plain in zip(wanted, present, noise, strict=True):
         tone = (theirs[1] * whole).sum((1, 2)) / whole.sum().clamp(min=1)
         finer, last = last, last / 4

@@ -22,7 +22,8 @@ KEPT = 0.35  # share of the mask's area in which even the coarsest light and col
 def mix(picture: Tensor, patch: Tensor, alpha: Tensor) -> Tensor:
     """The patch where alpha is 1, exactly; between the two in proportion."""
     weights = alpha[..., None].expand_as(picture).contiguous()
-    return torch.where(weights > 0, torch.lerp(picture, patch, weights), picture)
+    mixed = torch.where(weights < 1, torch.lerp(picture, patch, weights), patch)
+    return torch.where(weights > 0, mixed, picture)
 
 
 def mix_into(picture: Tensor, patch: Tensor, alpha: Tensor) -> None:
@@ -34,7 +35,8 @@ def mix_into(picture: Tensor, patch: Tensor, alpha: Tensor) -> None:
     if picture.device.type == "cpu" and dense and picture.shape[2] == 3:
         _mix_by_opencv(picture.numpy(), patch.numpy(), alpha.numpy())
     else:
-        picture.copy_(mix(picture.float(), patch[..., : picture.shape[2]], alpha))
+        mixed = mix(picture.float(), patch[..., : picture.shape[2]], alpha).to(picture.dtype)
+        picture.copy_(torch.where(alpha[..., None] > 0, mixed, picture))
 
 
 def _mix_by_opencv(picture: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> None:
@@ -51,12 +53,10 @@ def _mix_by_opencv(picture: np.ndarray, patch: np.ndarray, alpha: np.ndarray) ->
                 continue
             there = _colours(patch[row : row + rows, columns])
             part = np.ascontiguousarray(share[:, columns])
-            if not np.isfinite(there.sum()):  # 0 times that is not 0
-                there = np.where(part[..., None] > 0, there, 0)
             mixed = cv2.multiply(cv2.subtract(there, here), cv2.merge([part] * 3))
             cv2.add(here, mixed, dst=mixed)
             cv2.copyTo(there, cv2.compare(part, 1.0, cv2.CMP_GE), mixed)
-            here[...] = mixed
+            cv2.copyTo(mixed, cv2.compare(part, 0.0, cv2.CMP_GT), here)
 
 
 def _colours(patch: np.ndarray) -> np.ndarray:
@@ -132,5 +132,6 @@ def gradient(picture: Tensor, patch: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _planes(image: Tensor, inside: Tensor) -> Tensor:
-    """(C, h, w) of an image (h, w, C), 0 outside, whatever it is there."""
-    return image.movedim(2, 0).contiguous().masked_fill_(~inside, 0)
+    """(C, h, w) of an image (h, w, C), 0 outside, whatever it is there, and where it is none."""
+    planes = image.movedim(2, 0).contiguous().masked_fill_(~inside, 0)
+    return planes.nan_to_num_(0.0, 0.0, 0.0)

@@ -37,13 +37,18 @@ def seam(before: Tensor, after: Tensor, alpha: Tensor) -> float | None:
     return None if edge is None else against(edge.pixels(before), edge.pixels(after))
 
 
-def against(before: Tensor, after: Tensor) -> float:
+def against(before: Tensor, after: Tensor) -> float | None:
     """Mean Lab difference between the pixels (2, N, 3) on either side, over that before.
 
-    1: the edge is as it was before; 2: it stands out twice as much.
+    1: the edge is as it was before; 2: it stands out twice as much. What is no number does not
+    count; None where nothing else is there.
     """
     lab = to_lab(torch.stack([before, after]))
-    was, now = (lab[:, 0] - lab[:, 1]).norm(dim=-1).mean(dim=-1).tolist()
+    steps = (lab[:, 0] - lab[:, 1]).norm(dim=-1)
+    steps = steps[:, steps.isfinite().all(dim=0)]
+    if not steps.shape[1]:
+        return None
+    was, now = steps.mean(dim=1).tolist()
     return (now + FAINT) / (was + FAINT)
 
 

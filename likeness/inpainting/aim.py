@@ -70,6 +70,10 @@ def aims(
             notes += [f"no face is under mask {which}, its crop is not turned"] * (face is None)
         turned, box = _set_upright(here, seen(number), face)
         may = allowed(number) or here
+        if may.box is None:
+            notes.append(
+                f"the blend mask of mask {which} is empty: the stitch changes nothing there"
+            )
         found.append(Aim(frame, here, may.whole, turned, box))
     return found, notes
 

@@ -68,7 +68,7 @@ def _fill(image: Image, size: Size) -> Image:
     (height, width), (left, top) = _placed((image.height, image.width), size)
     result = _laid(image, size)
     inner = result.crop((left, top, left + width, top + height))
-    strips = []  # PIL takes one of no width to be of the two outermost rows or columns
+    strips = []  # without a width: PIL then weighs the two outermost rows or columns
     if top > 0:
         strips = [((0, at, width, at), (0, place)) for at, place in _ends(height, top)]
     elif left > 0:

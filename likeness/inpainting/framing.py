@@ -14,6 +14,7 @@ from ..geometry import shift, transform, transform_box, turn
 from ..pixels.raster import Border, warp
 from ..pixels.window import VISIBLE, Window, around, padded
 
+ROOM = 2**28  # pixels that a crop may show, 16384 x 16384
 MEGAPIXEL = 1024 * 1024  # as ComfyUI counts it
 LONGEST = 4.0  # the sides of a crop whose shape follows the mask; no model draws longer strips
 LARGEST = 2**28  # pixels that a crop may show of a picture that is smaller than that
@@ -145,7 +146,9 @@ def with_padding(box: Window, framing: Framing, limits: Window | None) -> Window
 
 def patch_size(boxes: Sequence[Window], framing: Framing) -> Size:
     """The one size, height before width, that suits all the padded boxes."""
-    return SIZES[framing.target](boxes, framing)
+    size = SIZES[framing.target](boxes, framing)
+    require_room(size)
+    return size
 
 
 def framed(box: Window, patch: Size, framing: Framing, limits: Window | None) -> Window:
@@ -158,7 +161,20 @@ def framed(box: Window, patch: Size, framing: Framing, limits: Window | None) ->
     if framing.target is Target.SAME:
         return _to_size(_to_size(box, patch, limits), patch, None)
     box = to_aspect(box, width, height, limits)
-    return box if framing.target is Target.DIFFUSERS else to_aspect(box, width, height, None)
+    if framing.target is not Target.DIFFUSERS:
+        box = to_aspect(box, width, height, None)
+    require_room((box[3] - box[1], box[2] - box[0]))
+    return box
+
+
+def require_room(size: Size) -> None:
+    """Refuse what would take all the memory."""
+    height, width = size
+    if height * width > ROOM:
+        raise ValueError(
+            f"a crop would show {width} x {height} px of the picture and what lies beyond it: "
+            "choose less padding, or a target whose shape is nearer to that of the mask"
+        )
 
 
 def require_memory(boxes: Sequence[Window], picture: Tensor) -> None:

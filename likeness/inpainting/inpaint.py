@@ -136,6 +136,11 @@ def _into(image: Tensor, crops: Crops, picture: Tensor | None) -> Tensor:
             f"image: there are {len(image)} crops, and {len(crops.cut)} were cut: connect all that "
             "Crop For Inpaint gave, in their order"
         )
+    if image.shape[3] not in (3, 4):
+        raise ValueError(
+            f"image: crops of shape {tuple(image.shape)} cannot be stitched, they need 3 channels, "
+            "or 4 with alpha"
+        )
     into = crops.pictures if picture is None else picture
     if into is None:
         raise ValueError("picture: the stitch holds no picture to put the crops into, connect one")

@@ -110,7 +110,7 @@ def load(file: Path) -> FAN:
     tensors = read(file, instead=FILE)
     stacks = len({name.partition(".")[0] for name in tensors if re.match(r"m\d+\.", name)})
     stem = tensors.get("conv1.weight")
-    if not stacks or stem is None or stem.ndim != 4 or len(stem) % 4:
+    if not stacks or stem is None or stem.ndim != 4 or not len(stem) or len(stem) % 4:
         raise ValueError(
             f"{file} holds no landmark network of face-alignment: use {FILE}. 'python install.py "
             f"models {FILE}' in the pack's folder fetches it."

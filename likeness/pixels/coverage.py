@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..blending.feather import depth
+from .distance import depth
 from .raster import blur
 
 LEVELS = 4  # of coverage that growing tells apart
 TO_EDGE = 0.43  # from a pixel's centre to its edge: 0.5 along the axes, 0.35 at 45 degrees
+
+LARGEST = 4096  # pixels of a mask blur
 
 
 def fill(polygon: Tensor, window: tuple[int, int, int, int]) -> Tensor:
@@ -88,4 +90,6 @@ def gaussian(mask: Tensor, blur_by: float) -> Tensor:
 
 def reach_of(blur_by: float) -> int:
     """How many pixels A1111's mask blur reaches."""
+    if not 0 <= blur_by <= LARGEST:
+        raise ValueError(f"a blur of {blur_by:g} px is none: choose 0 to {LARGEST}")
     return floor(2.5 * blur_by + 0.5)

@@ -6,19 +6,17 @@ Only the part of a picture that counts is touched, and nothing above knows which
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from math import ceil, hypot, isfinite
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..geometry import shift
 from . import banded
 from .threads import one_thread
-from .warping import Border, filled, on_cpu, part, sampled, warped
+from .warping import Border, filled, on_cpu, reaching, sampled, warped
 
 LARGE = 1 << 26  # bytes from which on a copy gains by several threads
 WHOLE = 1e-9  # how far from a whole number of pixels a shift may be
@@ -48,7 +46,7 @@ def warp(
         result = filled(picture, size, fill)
     elif (moved := _whole_shift(matrix)) is not None:
         x, y = moved
-        result = part(picture, (y, y + size[0]), (x, x + size[1]), border, fill)
+        result = reaching(picture, (y, y + size[0]), (x, x + size[1]), border, fill)
     else:
         result = warped(picture, matrix, size, border, fill)
     return result if image.ndim == 3 else result[..., 0]
@@ -91,17 +89,6 @@ def blur(
     radii = tuple(round(4 * each) if radius is None else radius for each in sigmas)
     body = _blurred_by_opencv if on_cpu(source) else _blurred_by_torch
     return body(source, sigmas, radii)
-
-
-def erode(mask: Tensor, pixels: int) -> Tensor:
-    """The least of `mask` (H, W) within `pixels` along both axes; what is outside is no part."""
-    body = _least_by_opencv if on_cpu(mask) else _least_by_torch
-    return _spread(mask, pixels, body)
-
-
-def dilate(mask: Tensor, pixels: int) -> Tensor:
-    """The most of `mask` (H, W) within `pixels` along both axes; what is outside is no part."""
-    return erode(mask.detach().float().neg(), pixels).neg_()
 
 
 def footprint(patch: tuple[int, int], matrix: Tensor, size: tuple[int, int]) -> Tensor:
@@ -214,27 +201,3 @@ def _small_by_torch(
         blurred = banded.apply(blocks, smooth, axis)
         image = banded.apply(blurred, banded.enlarging(blocks.shape[axis], step), axis)
     return image
-
-
-def _spread(mask: Tensor, pixels: int, body: Callable[[Tensor, int], Tensor]) -> Tensor:
-    if pixels < 0 or mask.ndim != 2:
-        raise ValueError(
-            f"a mask of shape {tuple(mask.shape)} cannot grow or shrink by {pixels} px: give one "
-            "mask (H, W), and 0 px or more"
-        )
-    source = mask.detach().float()
-    return body(source, pixels) if pixels and source.numel() else source.clone()
-
-
-def _least_by_opencv(mask: Tensor, pixels: int) -> Tensor:
-    import cv2
-
-    side = 2 * pixels + 1
-    square = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    return torch.from_numpy(cv2.erode(mask.contiguous().numpy(), square))
-
-
-def _least_by_torch(mask: Tensor, pixels: int) -> Tensor:
-    side, least = 2 * pixels + 1, mask.neg()[None, None]
-    least = functional.max_pool2d(least, (side, 1), 1, (pixels, 0))
-    return functional.max_pool2d(least, (1, side), 1, (0, pixels))[0, 0].neg_()

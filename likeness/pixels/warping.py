@@ -37,8 +37,8 @@ def filled(picture: Tensor, size: tuple[int, int], fill: tuple[float, ...]) -> T
     return colour.expand(*size, len(fill)).contiguous()
 
 
-def part(
-    picture: Tensor, rows: Range, columns: Range, border: Border, fill: tuple[float, ...]
+def reaching(
+    picture: Tensor, rows: Range, columns: Range, border: Border, fill: tuple[float, ...] = ()
 ) -> Tensor:
     """A copy of the pixels in a range that may leave the picture."""
     if border is Border.BLACK:
@@ -122,6 +122,12 @@ def _averaged(
     )
     if min(tall, wide) < 1:
         return (top, left), picture[:0]
+    height, width = picture.shape[:2]
+    if border is Border.REFLECT and tall * steps[0] * wide * steps[1] > BAND + 4 * height * width:
+        # Mostly mirror images, which need not be laid out to be averaged.
+        lines = (top, tall, steps[0], height), (left, wide, steps[1], width)
+        down, across = (_shares(*each).to(picture.device, torch.float32) for each in lines)
+        return (top, left), torch.einsum("yh,hwc,xw->yxc", down, picture.float(), across)
     columns, bands = (left, left + wide * steps[1]), []
     rows = max(1, BAND // (steps[0] * (columns[1] - columns[0])))
     for start in range(0, tall, rows):
@@ -131,9 +137,17 @@ def _averaged(
         if all(_within(wanted, length) == wanted for wanted, length in inside):
             band = picture[slice(*span), slice(*columns)].float()
         else:
-            band = part(picture, span, columns, border, fill)
+            band = reaching(picture, span, columns, border, fill)
         bands.append(_block_means(band, steps))
     return (top, left), torch.cat(bands)
+
+
+def _shares(first: int, count: int, step: int, length: int) -> Tensor:
+    """How much each of `length` pixels of a mirrored line counts in each block (count, length)."""
+    index = banded.mirrored(np.arange(first, first + count * step), length)
+    shares = np.zeros((count, length))
+    np.add.at(shares, (np.repeat(np.arange(count), step), index), 1 / step)
+    return torch.from_numpy(shares)
 
 
 def _blocks(read: tuple[float, float], step: int, length: int, border: Border) -> Range:
