@@ -14,10 +14,9 @@ from ..geometry import shift, transform, transform_box, turn
 from ..pixels.raster import Border, warp
 from ..pixels.window import VISIBLE, Window, around, padded
 
-ROOM = 2**28  # pixels that a crop may show, 16384 x 16384
 MEGAPIXEL = 1024 * 1024  # as ComfyUI counts it
 LONGEST = 4.0  # the sides of a crop whose shape follows the mask; no model draws longer strips
-LARGEST = 2**28  # pixels that a crop may show of a picture that is smaller than that
+ROOM = 2**28  # pixels that a crop may have, or show of a picture that is smaller than that
 
 Size = tuple[int, int]
 
@@ -146,9 +145,13 @@ def with_padding(box: Window, framing: Framing, limits: Window | None) -> Window
 
 def patch_size(boxes: Sequence[Window], framing: Framing) -> Size:
     """The one size, height before width, that suits all the padded boxes."""
-    size = SIZES[framing.target](boxes, framing)
-    require_room(size)
-    return size
+    height, width = SIZES[framing.target](boxes, framing)
+    if height * width > ROOM:
+        raise ValueError(
+            f"target: a crop would be {width:,} x {height:,} px, more than fits into memory: "
+            "choose less padding, or another target"
+        )
+    return height, width
 
 
 def framed(box: Window, patch: Size, framing: Framing, limits: Window | None) -> Window:
@@ -161,27 +164,14 @@ def framed(box: Window, patch: Size, framing: Framing, limits: Window | None) ->
     if framing.target is Target.SAME:
         return _to_size(_to_size(box, patch, limits), patch, None)
     box = to_aspect(box, width, height, limits)
-    if framing.target is not Target.DIFFUSERS:
-        box = to_aspect(box, width, height, None)
-    require_room((box[3] - box[1], box[2] - box[0]))
-    return box
-
-
-def require_room(size: Size) -> None:
-    """Refuse what would take all the memory."""
-    height, width = size
-    if height * width > ROOM:
-        raise ValueError(
-            f"a crop would show {width} x {height} px of the picture and what lies beyond it: "
-            "choose less padding, or a target whose shape is nearer to that of the mask"
-        )
+    return box if framing.target is Target.DIFFUSERS else to_aspect(box, width, height, None)
 
 
 def require_memory(boxes: Sequence[Window], picture: Tensor) -> None:
     """Refuse boxes far larger than `picture` (H, W, ...): most of each would be made up."""
     height, width = picture.shape[:2]
     for x0, y0, x1, y1 in boxes:
-        if (x1 - x0) * (y1 - y0) > max(LARGEST, height * width):
+        if (x1 - x0) * (y1 - y0) > max(ROOM, height * width):
             raise ValueError(
                 f"padding: a crop would show {x1 - x0:,} x {y1 - y0:,} px about a picture of "
                 f"{width:,} x {height:,} px, more than fits into memory: choose less padding, or "
