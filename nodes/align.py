@@ -5,10 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..likeness.align import Fit, Outside, Template, align
+from ..likeness.crop import Crops as Cut
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.paste import Way, paste
 from ..likeness.report import describe_crops, describe_pasted
 from .blending import blend_input, blend_of, way_input
-from .host import progress, reported
+from .host import meant, progress, reported
 from .types import Crops, Faces
 
 
@@ -71,6 +73,7 @@ class AlignFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, faces, template: dict, size: int, outside: str) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         crops = align(
             image,
             faces,
@@ -136,6 +139,7 @@ class PasteFaces(io.ComfyNode):
     def execute(
         cls, image, crops, placement, way: str, blend: dict, mask=None, crop_mask=None
     ) -> io.NodeOutput:
+        meant("placement", placement, Cut, "the Align Faces that cut the crops")
         advance = progress(max(len(placement.cut), 1))
         pasted = paste(image, crops, placement, Way(way), blend_of(blend), mask, crop_mask, advance)
         return reported(pasted.images, report=describe_pasted(placement, pasted))

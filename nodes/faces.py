@@ -5,10 +5,11 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..likeness.draw import draw_faces
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.face import Filter, Order, Sex, select
 from ..likeness.interchange import first_box, to_boxes
 from ..likeness.report import describe
-from .host import progress, reported
+from .host import meant, progress, reported
 from .types import Boxes, Faces
 
 ANY_SEX = "any"
@@ -108,6 +109,7 @@ class SelectFaces(io.ComfyNode):
     def execute(
         cls, faces, order, indices, min_score, min_pixels, min_share, min_age, max_age, sex
     ) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         wanted = Filter(
             score=min_score,
             pixels=min_pixels,
@@ -149,6 +151,7 @@ class DrawFaces(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, faces) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         drawn = draw_faces(image, faces, progress(len(image)))
         report = describe(faces)
         shown = ui.PreviewImage(drawn, cls=cls).as_dict() | ui.PreviewText(report).as_dict()
@@ -183,4 +186,5 @@ class FacesToBoxes(io.ComfyNode):
 
     @classmethod
     def execute(cls, faces) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         return reported(to_boxes(faces), first_box(faces), report=describe(faces))

@@ -36,10 +36,22 @@ def patched(network: torch.nn.Module) -> ModelPatcher:
     )
 
 
-def loaded(patcher: ModelPatcher, working: int = 0) -> torch.nn.Module:
+def loaded(
+    input_id: str, patcher: ModelPatcher, kind: type, source: str, working: int = 0
+) -> torch.nn.Module:
     """The network on its device, with room for `working` bytes beside it."""
+    meant(input_id, getattr(patcher, "model", patcher), kind, source)
     comfy.model_management.load_models_gpu([patcher], memory_required=working)
     return patcher.model
+
+
+def meant(input_id: str, value: object, kind: type, source: str) -> None:
+    """Refuse what a Switch, or another node that takes anything, let through."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{input_id}: a {type(value).__name__} came in where a {kind.__name__} belongs: "
+            f"connect {source}"
+        )
 
 
 def progress(total: int) -> Callable[[int, int], None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..likeness.crop import Crops as Cut
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.inpainting import inpaint
 from ..likeness.inpainting.aim import Empty
 from ..likeness.inpainting.framing import Framing, Outside, Target, Unit
@@ -11,7 +13,7 @@ from ..likeness.inpainting.painted import Layer
 from ..likeness.paste import Method, Pasted, Way
 from ..likeness.report import describe_crops, describe_pasted
 from .blending import blend_input, blend_of, way_input
-from .host import progress, reported
+from .host import meant, progress, reported
 from .types import Crops, Faces
 
 MULTIPLES = ("8", "16", "32", "64")
@@ -114,6 +116,8 @@ class CropForInpaint(io.ComfyNode):
         blend_mask=None,
         faces=None,
     ) -> io.NodeOutput:
+        if faces is not None:
+            meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         crops, masks = inpaint.crop_for_inpaint(
             image,
             Layer(mask, mask_blur),
@@ -180,6 +184,7 @@ class StitchInpaint(io.ComfyNode):
     def execute(
         cls, stitch, image, way: str, blend: dict, picture=None, untouched=None
     ) -> io.NodeOutput:
+        meant("stitch", stitch, Cut, "the Crop For Inpaint that cut the crops")
         pasted = _stitched(stitch, image, Way(way), blend, picture, untouched)
         return reported(pasted.images, report=describe_pasted(stitch, pasted))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.landmarks import SURE, WORKING, Reading, refine
 from ..likeness.models import Task
-from ..likeness.nets.fan import load
+from ..likeness.nets.fan import FAN, load
 from ..likeness.report import describe
 from . import weights
-from .host import loaded, patched, progress, reported
+from .host import loaded, meant, patched, progress, reported
 from .types import Faces, LandmarkNetwork
 
 
@@ -98,6 +99,8 @@ class RefineLandmarks(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, faces, network, threshold: float, reading: str) -> io.NodeOutput:
-        fan, advance = loaded(network, WORKING), progress(max(len(faces), 1))
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
+        fan = loaded("network", network, FAN, "Load Landmark Network", WORKING)
+        advance = progress(max(len(faces), 1))
         refined = refine(image, faces, fan, Reading(reading), threshold, advance)
         return reported(refined, report=describe(refined))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.masks import Edge, Parts, describe_masks, face_masks
 from ..likeness.names import listed
 from ..likeness.parse import FaceClass
+from ..likeness.parse import Parsing as Parsed
 from ..likeness.regions import Region
-from .host import named, progress, reported
+from .host import meant, named, progress, reported
 from .types import Faces, Parsing
 
 SEVERAL = "several"
@@ -105,6 +107,9 @@ class FaceMask(io.ComfyNode):
     def execute(
         cls, faces, region: dict, masks, unit: dict, blur, add, subtract, parsing=None
     ) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
+        if parsing is not None:
+            meant("parsing", parsing, Parsed, "Parse Face")
         with named("add"):
             added = listed(add, FaceClass)
             if added and parsing is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.models import Task
 from ..likeness.names import listed
 from ..likeness.parse import WORKING, FaceClass, describe, load, parse
+from ..likeness.parse import Parser as ParserNetwork
 from . import weights
-from .host import loaded, named, patched, progress, reported
+from .host import loaded, meant, named, patched, progress, reported
 from .types import Faces, Parser, Parsing
 
 FACE = (
@@ -106,8 +108,9 @@ class ParseFace(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, faces, parser, classes: str) -> io.NodeOutput:
+        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
         with named("classes"):
             names = listed(classes, FaceClass)
-        network = loaded(parser, WORKING)
+        network = loaded("parser", parser, ParserNetwork, "Load Face Parser", WORKING)
         parsing = parse(image, faces, network, progress(max(2 * len(faces), 1)))
         return reported(parsing, parsing.masks(names), report=describe(parsing))

@@ -463,7 +463,7 @@ def test_another_thing_through_a_switch(server, where, name, cure):
     prompt[where] = node(prompt[where]["class_type"], **inputs)
     wires = {"on_true": ["picture", 0], "on_false": ["picture", 0]}
     prompt["switch"] = node("ComfySwitchNode", switch=True, **wires)
-    refused(server, prompt, where)
+    refused(server, prompt, where, name, "Tensor", cure)
 
 
 def test_either_way_back_serves_for_the_other(server):
