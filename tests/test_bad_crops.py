@@ -527,7 +527,7 @@ def test_what_would_take_all_the_memory(server):
     strip = torch.rand(1, 16, 8192, 3)
     masks = painted((0, 0, 8192, 16), height=16, width=8192)
     tall = {"target.width": 64, "target.height": 8192}
-    refused(server, inpainted(server, strip, masks, tall), "crop", "8192", "px")
+    refused(server, inpainted(server, strip, masks, tall), "crop", "8,192", "px")
     far = {"padding": "percent", "padding.percent": 1000.0, "outside": "mirror"}
     for target in ("fixed size", "megapixels", "as it is"):
         sized = {"target": target, "target.megapixels": 0.1, "target.multiple": "8"}
