@@ -40,6 +40,8 @@ RING = 0.08  # width of the ring that colours are compared on, as a share of the
 MOST = 10  # of a share or a strength: more is a slip
 ASPECT = 0.02  # how far a patch may be from the shape it was cut in
 
+Sides = tuple[Tensor, Tensor]
+
 
 class Method(str, Enum):
     """How a patch and its surroundings meet."""
@@ -107,7 +109,8 @@ def paste(
         given = [] if masks is None else [masks[crop.frame % len(masks)]]
         patch = patches[number % len(patches), ..., :3]
         frame = result[crop.frame, ..., :3]
-        seams.append(paste_into(frame, patch, crop, way, blend, given, own))
+        sides = paste_into(frame, patch, crop, way, blend, given, own)
+        seams.append(None if sides is None else against(*sides))
         progress(number + 1, len(crops.cut))
     return Pasted(result, tuple(seams))
 
@@ -120,8 +123,11 @@ def paste_into(
     blend: Blend = Blend(),
     masks: Sequence[Tensor] = (),
     patch_mask: Tensor | None = None,
-) -> float | None:
-    """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam that it leaves.
+) -> Sides | None:
+    """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam's sides.
+
+    Those are the pixels on either side of its edge before and after, for `against`; None where it
+    has no edge.
 
     `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch.
     """
@@ -148,7 +154,7 @@ def _paste_into(
     masks: Sequence[Tensor],
     patch_mask: Tensor | None,
     window: Window,
-) -> float | None:
+) -> Sides | None:
     allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
     share = _share(crop, blend, patch_mask)
     if blend.colour:
@@ -164,7 +170,7 @@ def _paste_into(
         layer[..., :3] += here
         layer[..., :3].clamp_(0, 1)
     _blended_into(here, layer, alpha, blend, window)
-    return None if edge is None else against(before, edge.pixels(here))
+    return None if edge is None else (before, edge.pixels(here))
 
 
 def _blended_into(here: Tensor, there: Tensor, alpha: Tensor, blend: Blend, window: Window) -> None:
