@@ -509,6 +509,7 @@ TOO_MUCH = [
 WORDS = {"mask_blur": "blur", "padding.percent": "padding"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "name", "values"), TOO_MUCH)
 def test_numbers_through_wires(server, where, name, values):
     """The host holds only what is typed in against the limits."""
@@ -523,6 +524,7 @@ def test_numbers_through_wires(server, where, name, values):
         assert len(told) < 600
 
 
+@pytest.mark.slow
 def test_what_would_take_all_the_memory(server):
     strip = torch.rand(1, 16, 8192, 3)
     masks = painted((0, 0, 8192, 16), height=16, width=8192)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pixels.threads import one_thread
 from .colour import to_lab
 
 PAIRS = 256  # looked at, evenly spread over all along the edge
@@ -37,6 +38,7 @@ def seam(before: Tensor, after: Tensor, alpha: Tensor) -> float | None:
     return None if edge is None else against(edge.pixels(before), edge.pixels(after))
 
 
+@one_thread()
 def against(before: Tensor, after: Tensor) -> float | None:
     """Mean Lab difference between the pixels (2, N, 3) on either side, over that before.
 
