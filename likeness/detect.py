@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -13,7 +13,9 @@ from torch import Tensor
 
 from .face import Box, Face, Faces, largest_first
 from .geometry import compose, invert, quarter_turns, shift, transform, transform_box
+from .pixels.rgb8 import to_rgb8
 from .progress import Progress, ignore
+from .recognise import embedded
 
 # Of faces cut off at hairline, cheeks and chin the built-in finder sees one in six; with a border
 # six in six when it is grey or repeats the edge, five when it is black; cut closer, grey is best.
@@ -27,12 +29,19 @@ class Analyzer(Protocol):
     parts: tuple[str, ...]  # of "detection", "landmarks", "identity", "sex and age"
     providers: tuple[str, ...]  # of onnxruntime, as its sessions have them; empty without
     notes: tuple[str, ...]  # what a reader of the report should know
+    space: str | None  # of its embeddings, the name of the network; None: it knows no identity
+    side: int  # pixels of the crops that are embedded
 
     def find(self, frame: np.ndarray, threshold: float, reach: float = 1.0) -> list[Face]:
         """The faces of `frame` (H, W, 3) uint8 RGB, contiguous, in its own pixels and as frame 0.
 
-        `reach` scales the size at which is looked: 2 finds smaller faces, 0.5 larger ones.
+        They have no embedding yet. `reach` scales the size at which is looked: 2 finds smaller
+        faces, 0.5 larger ones.
         """
+        ...
+
+    def embed(self, crops: Sequence[np.ndarray]) -> Tensor:
+        """(N, 512), as the network gives them, of faces cut by `recognise.cut`."""
         ...
 
 
@@ -90,23 +99,28 @@ def detect(
     """The faces of every picture of `images` (B, H, W, C), 0..1; each picture's largest first."""
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is {threshold:g}: give a number above 0, up to 1, such as 0.5")
-    found: list[Face] = []
     notes = [f"analyzer: {analyzer.name}"]
     used: dict[str, list[int]] = {}
-    for index, image in enumerate(require_images(images)):
-        pixels, strange = to_rgb8(image)
-        if strange:
-            notes.append(_strange(index, strange))
-        faces, rung = look(pixels, analyzer, threshold, LADDER[retry])
-        if rung is None:
-            used.setdefault("no face in", []).append(index)
-        elif rung != Rung():
-            used.setdefault(f"found {rung}:", []).append(index)
-        found += [replace(face, frame=index) for face in largest_first(faces)]
-        progress(index + 1, len(images))
+
+    def search() -> Iterator[tuple[Face, np.ndarray]]:
+        for index, image in enumerate(require_images(images)):
+            pixels, strange = to_rgb8(image)
+            if strange:
+                notes.append(_strange(index, strange))
+            faces, rung = look(pixels, analyzer, threshold, LADDER[retry])
+            if rung is None:
+                used.setdefault("no face in", []).append(index)
+            elif rung != Rung():
+                used.setdefault(f"found {rung}:", []).append(index)
+            for face in largest_first(faces):
+                yield replace(face, frame=index), pixels
+            progress(index + 1, len(images))
+
+    known = analyzer.space is not None
+    found = tuple(embedded(search(), analyzer) if known else (face for face, _ in search()))
     if len(images) > 1 or used.keys() != {"no face in"}:
         notes += [f"{how} {_frames(frames)}" for how, frames in used.items()]
-    return Faces(tuple(found), len(images), tuple(images.shape[1:3]), tuple(notes))
+    return Faces(found, len(images), tuple(images.shape[1:3]), tuple(notes))
 
 
 def detect_in_boxes(
@@ -186,23 +200,6 @@ def back(face: Face, matrix: Tensor) -> Face:
         landmarks68=None if dense is None else transform(dense, home),
         pose=pose,
     )
-
-
-def to_rgb8(image: Tensor) -> tuple[np.ndarray, int]:
-    """A picture (H, W, C), 0..1, as (H, W, 3) uint8; and how many of its numbers were none.
-
-    Alpha is dropped, grey is repeated, what is not a number becomes black.
-    """
-    import cv2
-
-    numbers = image[..., :3].float().cpu().numpy()
-    strange = 0
-    if not np.isfinite(cv2.sumElems(numbers)).all():
-        strange = int(np.isnan(numbers).sum())
-        numbers = np.nan_to_num(numbers, nan=0.0, posinf=1.0, neginf=0.0)
-    # OpenCV rounds and clips in one pass; torch's threads would wait for onnxruntime's.
-    pixels = cv2.multiply(numbers, (255.0,) * 4, dtype=cv2.CV_8U).reshape(numbers.shape)
-    return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2), strange
 
 
 def require_images(images: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from .face import Face, Sex
+from .recognise import BATCH
 from .sessions import (
     available_providers,
     open_session,
@@ -55,9 +56,10 @@ class Pack:
     notes: tuple[str, ...]
     networks: dict[str, Any]  # what insightface calls it -> its network
     space: str | None  # of the embeddings
+    at_once: int = 1  # crops that its recogniser takes together
 
     def find(self, frame: np.ndarray, threshold: float, reach: float = 1.0) -> list[Face]:
-        """The faces of `frame` (H, W, 3) uint8 RGB, best score first."""
+        """The faces of `frame` (H, W, 3) uint8 RGB, best score first; without embeddings."""
         import cv2
         from insightface.app.common import Face as Record
 
@@ -79,35 +81,54 @@ class Pack:
                 for task in ("landmark_3d_68", "genderage"):
                     if task in self.networks:
                         self.networks[task].get(bgr, record)
-                faces.append(self._face(record, frame))
+                faces.append(_face(record))
         return faces
+
+    @property
+    def side(self) -> int:
+        """Pixels of the crops that are embedded."""
+        return self.networks["recognition"].input_size[0] if self.space else 0
 
     def embed(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Embeddings (N, 512), as the network gives them, of aligned crops (S, S, 3) uint8 RGB."""
         network = self.networks["recognition"]
-        rows = [network.get_feat(np.ascontiguousarray(crop[..., ::-1])) for crop in crops]
+        bgr = [np.ascontiguousarray(crop[..., ::-1]) for crop in crops]
+        rows = [np.empty((0, EMBEDDING), np.float32)]
+        for start in range(0, len(bgr), self.at_once):
+            rows.append(network.get_feat(bgr[start : start + self.at_once]))
         return torch.from_numpy(np.concatenate(rows).astype(np.float32, copy=False))
 
-    def _face(self, record: Any, frame: np.ndarray) -> Face:
-        dense, sex = record.landmark_3d_68, record.gender
-        embedding = None
-        if self.space is not None:
-            from insightface.utils.face_align import norm_crop
 
-            side = self.networks["recognition"].input_size[0]
-            embedding = self.embed([norm_crop(frame, record.kps, side)])[0]
-        return Face(
-            frame=0,
-            box=tuple(record.bbox.tolist()),
-            points=torch.tensor(record.kps, dtype=torch.float32),
-            score=float(record.det_score),
-            landmarks68=None if dense is None else torch.tensor(dense[:, :2], dtype=torch.float32),
-            embedding=embedding,
-            space=self.space,
-            pose=None if record.pose is None else tuple(record.pose.tolist()),
-            age=None if record.age is None else float(record.age),
-            sex=None if sex is None else (Sex.MALE if sex == 1 else Sex.FEMALE),
-        )
+def _at_once(network: Any) -> int:
+    """How many crops the network takes together, found out by giving it two.
+
+    The declaration does not tell: real files take any number and promise one row, and there are
+    those that hold a 1 further in.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    if isinstance(network.input_shape[0], int):
+        return 1
+    grey = np.full((*network.input_size, 3), 127, np.uint8)
+    try:
+        rows = network.get_feat([grey, grey])
+    except (state.Fail, state.InvalidArgument, state.RuntimeException):
+        return 1
+    return BATCH if rows.shape == (2, EMBEDDING) else 1
+
+
+def _face(record: Any) -> Face:
+    dense, sex = record.landmark_3d_68, record.gender
+    return Face(
+        frame=0,
+        box=tuple(record.bbox.tolist()),
+        points=torch.tensor(record.kps, dtype=torch.float32),
+        score=float(record.det_score),
+        landmarks68=None if dense is None else torch.tensor(dense[:, :2], dtype=torch.float32),
+        pose=None if record.pose is None else tuple(record.pose.tolist()),
+        age=None if record.age is None else float(record.age),
+        sex=None if sex is None else (Sex.MALE if sex == 1 else Sex.FEMALE),
+    )
 
 
 def detector_side(reach: float) -> int:
@@ -160,6 +181,7 @@ def load(folder: Path, providers: Sequence[str] | None = None) -> Pack:
         notes=tuple(notes),
         networks=networks,
         space=files["recognition"].stem if "recognition" in files else None,
+        at_once=_at_once(networks["recognition"]) if "recognition" in networks else 1,
     )
 
 

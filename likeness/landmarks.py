@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .detect import to_rgb8
 from .face import Face, Faces
 from .geometry import compose, invert, scaling, similarity, transform, turn
 from .heatmaps import Peaks, fitted, quartered
 from .mean_shape import MIRROR, five_points, mean_shape
 from .nets.fan import CELLS, SIDE
 from .pixels.raster import Border, warp
+from .pixels.rgb8 import to_rgb8
 from .progress import Progress, ignore
 
 ABOVE = 0.12  # how far the crop's middle is above the box's, in heights of the box

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 from .face import Face, Faces
 from .geometry import scale_of
+from .models import MODELS
 
 if TYPE_CHECKING:
     from .crop import Crops
     from .detect import Analyzer
+    from .identity import People
+    from .montage.montage import Montage
     from .paste import Pasted
+    from .swapping.swap import Swapped
+    from .swapping.swapper import Swapper
 
 UNSEEN = "no edge: nothing changed, or the whole picture"
 LONGEST = 40  # lines; a batch of a thousand frames is summed up
@@ -66,11 +71,65 @@ def describe_pasted(crops: Crops, pasted: Pasted) -> str:
     return shortened(lines)
 
 
+def describe_swapped(swapped: Swapped) -> str:
+    """A line of totals, the notes, then who went onto every face and how like them it is."""
+    done = [swap for swap in swapped.swaps if swap.left is None]
+    pictures = counted(len({swap.face.frame for swap in done}), "picture")
+    lines = [f"{counted(len(done), 'face')} swapped in {pictures} by {swapped.swapper}"]
+    if not swapped.swaps:
+        lines = ["no face to swap: the pictures are as they came"]
+    lines += swapped.notes
+    for number, swap in enumerate(swapped.swaps):
+        parts = [f"{number}: frame {swap.face.frame}, {swap.person}"]
+        if swap.left is not None:
+            parts.append(f"left as it was: {swap.left}")
+        if swap.before is not None or swap.after is not None:
+            parts.append(f"similarity {_cosine(swap.before)} -> {_cosine(swap.after)}")
+        if swap.seam is not None:
+            parts.append(f"seam {swap.seam:.2f}")
+        lines.append(", ".join(parts))
+    if swapped.swaps and all(swap.after is None for swap in swapped.swaps):
+        lines.append(
+            "how like the person the result is was not measured: that takes an analyzer and an "
+            "identity by the same insightface pack"
+        )
+    return shortened(lines)
+
+
+def describe_swapper(swapper: Swapper | Montage) -> str:
+    """What it is, what it needs of a person, its licence, the notes."""
+    rows = [model for model in MODELS if model.file == swapper.name]
+    lines = [swapper.name]
+    if hasattr(swapper, "takes"):
+        lines = [f"{swapper.name}: {swapper.size} px, takes {swapper.takes}"]
+    lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}" for row in rows]
+    return "\n".join([*lines, *swapper.notes])
+
+
 def describe_analyzer(analyzer: Analyzer) -> str:
     lines = [f"{analyzer.name}: {', '.join(analyzer.parts)}"]
     if analyzer.providers:
         lines.append(f"runs on {', '.join(analyzer.providers)}")
     return "\n".join([*lines, *analyzer.notes])
+
+
+def describe_people(people: People) -> str:
+    """For every person a line of what is known, then the notes."""
+    lines = [f"{len(people)} people"] if len(people) != 1 else []
+    for person in people:
+        parts = [counted(person.photos, "photo")]
+        if person.agreement is not None:
+            parts.append(f"agreement {person.agreement:.2f} (1 is the same photo)")
+        known = person.embedding is not None
+        parts.append(f"embedding by {person.space}" if known else "no embedding")
+        side = 0 if person.portrait is None else person.portrait.image.shape[0]
+        parts.append(f"portrait of {side} x {side} px" if side else "no portrait")
+        lines += [f"{person}: {', '.join(parts)}", *person.notes]
+    return shortened(lines)
+
+
+def _cosine(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def _totals(faces: Faces) -> str:

@@ -10,6 +10,7 @@ likely as not.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from ..face import Face
 from ..geometry import similarity, transform
 from ..mean_shape import five_points, mean_shape, place
+from ..recognise import no_recogniser
 from . import eyes, mean_face, mouth
 from .sampling import Part, carry, grey, inverse, part, resize, upright
 from .windows import Window, confirm, distinct, propose
@@ -55,6 +57,8 @@ class BuiltIn:
     parts: tuple[str, ...] = ("detection",)
     providers: tuple[str, ...] = ("CPU",)
     notes: tuple[str, ...] = ()
+    space: str | None = None
+    side: int = 0
 
     def find(self, frame: np.ndarray, threshold: float, reach: float = 1.0) -> list[Face]:
         """Faces of (H, W, 3) uint8 RGB that score `threshold` or more, the best first.
@@ -74,6 +78,9 @@ class BuiltIn:
         found = sorted((f for f in found if f.score >= threshold), key=lambda one: -one.score)
         found = distinct(found, _same_face)
         return [seen.face(self.pattern) for seen in found]
+
+    def embed(self, crops: Sequence[np.ndarray]) -> Tensor:
+        raise no_recogniser(self.name)
 
     def measure(self, frame: np.ndarray, window: Window) -> Seen:
         angle, above = math.radians(window.turn), EYES_ABOVE * window.size
