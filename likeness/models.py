@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 class Task(Enum):
     ANALYZE = "find and recognise faces"
     SWAP = "swap faces"
-    CONVERT = "carry an identity over to another swapper"
+    CONVERT = "what some swappers need besides"
     RESTORE = "restore faces"
     PARSE = "parse faces"
     LANDMARKS = "refine landmarks"
@@ -109,7 +109,8 @@ PACK = _place(Task.ANALYZE, "insightface", "models")
 SWAPPER = _place(Task.SWAP, "insightface")
 RESWAP = _place(Task.SWAP, "reswapper")
 HYPERSWAP = {**_place(Task.SWAP, "hyperswap"), **RESEARCH_RAIL, "bytes": 402742682}
-CONVERTER = {**_place(Task.CONVERT, "insightface"), **UNKNOWN}
+BESIDE = _place(Task.CONVERT, "insightface")
+CONVERTER = {**BESIDE, **UNKNOWN}
 RESTORER = _place(Task.RESTORE, "facerestore_models")
 PARSER = {**_place(Task.PARSE, "facedetection"), **FACEXLIB}
 CONTROL_SD15 = {**_place(Task.CONTROL, "controlnet"), **CONTROLNET}
@@ -221,8 +222,11 @@ MODELS: tuple[Model, ...] = (
              note="the main one; needs backbone.pth"),
     _release(GHOST_PROJECT, "sber-swap-v2.0", "G_unet_3blocks.pth", **SWAPPER, **GHOST,
              note="needs backbone.pth"),
-    _release(GHOST_PROJECT, "arcface", "backbone.pth", **SWAPPER, **GHOST,
-             note="ghost's own identity network"),
+    _release(GHOST_PROJECT, "arcface", "backbone.pth", **BESIDE, **GHOST,
+             note="the identity network of ghost's .pth files"),
+    Model("emap.npy", page="https://github.com/somanchiu/ReSwapper",
+          **_place(Task.CONVERT, "reswapper"), **RESWAPPER,
+          note="ReSwapper's .pth files need it, or an inswapper or ReSwapper .onnx beside them"),
     _hub(FACEFUSION_CONVERTERS, "crossface_ghost.onnx", **CONVERTER),
     _hub(FACEFUSION_CONVERTERS, "crossface_hififace.onnx", **CONVERTER),
     _hub(FACEFUSION_CONVERTERS, "crossface_simswap.onnx", **CONVERTER),

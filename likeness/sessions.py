@@ -55,7 +55,13 @@ def whole_network(file: Path) -> Iterator[None]:
     """What onnxruntime says about a broken `file` becomes an error with its size and the cure."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    broken = (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument)
+    broken = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+    )
     try:
         yield
     except broken as problem:

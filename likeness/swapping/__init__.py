@@ -1,0 +1,1 @@
+"""Swapping faces: the networks, the montage that needs none, and what goes around them."""
