@@ -9,6 +9,7 @@ from enum import Enum
 from functools import reduce
 from math import log
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -75,6 +76,7 @@ class Blend:
 class Pasted:
     images: Tensor
     seams: tuple[float | None, ...]  # of each crop: the step at its edge over what it was before
+    masks: Tensor | None = None  # (B, H, W): how much of each pixel is new, where it was asked for
 
 
 CLASSIC = (Method.INSIGHTFACE, Method.FACEXLIB)  # their edges follow rules of their own
@@ -94,6 +96,7 @@ def paste(
     masks: Tensor | None = None,
     patch_masks: Tensor | None = None,
     progress: Progress = ignore,
+    keep_masks: bool = False,
 ) -> Pasted:
     """`images` (B, H, W, C) with the patches (N or 1, h, w, C) where the crops were cut.
 
@@ -101,18 +104,21 @@ def paste(
     they are 0, and outside the crops, it stays bit for bit. An alpha channel stays as it is.
     """
     _check(images, patches, crops, masks, patch_masks)
+    # numpy's zeros cost nothing until they are written to.
+    kept = torch.from_numpy(np.zeros(images.shape[:3], np.float32)) if keep_masks else None
     if not crops.cut:
-        return Pasted(images, ())
+        return Pasted(images, (), kept)
     result, seams = duplicate(images), []
     for number, crop in enumerate(crops.cut):
         own = None if patch_masks is None else patch_masks[number % len(patch_masks)]
         given = [] if masks is None else [masks[crop.frame % len(masks)]]
         patch = patches[number % len(patches), ..., :3]
         frame = result[crop.frame, ..., :3]
-        sides = paste_into(frame, patch, crop, way, blend, given, own)
+        new = None if kept is None else kept[crop.frame]
+        sides = paste_into(frame, patch, crop, way, blend, given, own, new)
         seams.append(None if sides is None else against(*sides))
         progress(number + 1, len(crops.cut))
-    return Pasted(result, tuple(seams))
+    return Pasted(result, tuple(seams), None if kept is None else kept.to(images.device))
 
 
 def paste_into(
@@ -123,13 +129,15 @@ def paste_into(
     blend: Blend = Blend(),
     masks: Sequence[Tensor] = (),
     patch_mask: Tensor | None = None,
+    new: Tensor | None = None,
 ) -> Sides | None:
     """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam's sides.
 
     Those are the pixels on either side of its edge before and after, for `against`; None where it
     has no edge.
 
-    `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch.
+    `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch. Into `new` (H, W)
+    is written how much of each pixel the patch makes up, where that is more than was there.
     """
     patch = patch.detach().to(frame.device).float()
     masks = [each.detach().to(frame.device) for each in (crop.mask, *masks) if each is not None]
@@ -142,7 +150,7 @@ def paste_into(
             return None
         if way is Way.CHANGE and not difference(patch, crop.original).any():
             return None
-        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window)
+        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window, new)
 
 
 def _paste_into(
@@ -154,6 +162,7 @@ def _paste_into(
     masks: Sequence[Tensor],
     patch_mask: Tensor | None,
     window: Window,
+    new: Tensor | None,
 ) -> Sides | None:
     allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
     share = _share(crop, blend, patch_mask)
@@ -164,6 +173,9 @@ def _paste_into(
     alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
     x0, y0, x1, y1 = window
     here = frame[y0:y1, x0:x1]
+    if new is not None:
+        below = new[y0:y1, x0:x1]
+        torch.maximum(below, alpha.to(below), out=below)
     edge = edge_of(alpha)
     before = None if edge is None else edge.pixels(here)
     if way is Way.CHANGE:
@@ -276,9 +288,13 @@ def _check(
         )
     if patch_masks is not None:
         _counted(patch_masks, number, "masks of patches")
-    if masks is None:
-        return
-    if masks.shape[1:] != (height, width) or len(masks) not in (1, frames):
+    require_masks(masks, images)
+
+
+def require_masks(masks: Tensor | None, images: Tensor) -> None:
+    """Refuse masks, where there are any, that are not of these pictures (B, H, W, C)."""
+    frames, height, width = images.shape[:3]
+    if masks is not None and (masks.shape[1:] != (height, width) or len(masks) not in (1, frames)):
         raise ValueError(
             f"masks of shape {tuple(masks.shape)} do not fit pictures of shape "
             f"{tuple(images.shape)}: give one mask of {width} x {height} px for each, or for all"
