@@ -10,10 +10,14 @@ from .demo import DemoPortrait
 from .detect import DetectFaces
 from .faces import DrawFaces, FacesToBoxes, SelectFaces
 from .host import register_model_folders
+from .identity import CompareFaces, JoinIdentities, MakeIdentity
+from .identity_library import LoadIdentity, SaveIdentity
 from .inpaint import CropForInpaint, StitchInpaint
 from .landmarks import LoadLandmarkNetwork, RefineLandmarks
 from .masks import FaceMask
 from .parse import LoadFaceParser, ParseFace
+from .swap import LoadSwapper, SwapFaces
+from .swap_folder import SwapFolder
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadFaceAnalyzer,
@@ -23,6 +27,11 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     RefineLandmarks,
     DrawFaces,
     FacesToBoxes,
+    MakeIdentity,
+    SaveIdentity,
+    LoadIdentity,
+    JoinIdentities,
+    CompareFaces,
     AlignFaces,
     PasteFaces,
     FaceMask,
@@ -30,6 +39,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     StitchInpaint,
     LoadFaceParser,
     ParseFace,
+    LoadSwapper,
+    SwapFaces,
+    SwapFolder,
     DemoPortrait,
 )
 

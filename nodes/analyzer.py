@@ -7,7 +7,6 @@ from pathlib import Path
 from comfy_api.latest import io
 
 from ..likeness import insight
-from ..likeness.frontal import cascade
 from ..likeness.report import describe_analyzer
 from .host import fingerprint, model_folders, reported
 from .types import Analyzer
@@ -57,8 +56,21 @@ class LoadFaceAnalyzer(io.ComfyNode):
 
     @classmethod
     def execute(cls, analyzer: str) -> io.NodeOutput:
-        loaded = cascade.load() if analyzer == BUILT_IN else insight.load(_folder(analyzer))
+        loaded = finder(None) if analyzer == BUILT_IN else insight.load(_folder(analyzer))
         return reported(loaded, report=describe_analyzer(loaded))
+
+
+def finder(analyzer: object) -> object:
+    """What came by an analyzer socket; the built-in finder where nothing did."""
+    if analyzer is None:
+        from ..likeness.frontal import cascade
+
+        return cascade.load()
+    if not hasattr(analyzer, "parts"):
+        raise ValueError(
+            f"analyzer: a {type(analyzer).__name__} finds no faces: connect Load Face Analyzer"
+        )
+    return analyzer
 
 
 def _folder(analyzer: str) -> Path:

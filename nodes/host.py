@@ -14,13 +14,16 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io, ui
 
-MODEL_FOLDERS = ("insightface", "facedetection")
+REACTOR = ("reactor", "faces")  # where ReActor keeps its face files
+MODEL_FOLDERS = ("insightface", "facedetection", "reswapper", "hyperswap", "identities")
 
 
 def register_model_folders() -> None:
     """Make our folders known beside those that extra_model_paths.yaml names."""
     for key in MODEL_FOLDERS:
         folder_paths.add_model_folder_path(key, str(Path(folder_paths.models_dir, key)))
+    faces = Path(folder_paths.models_dir, *REACTOR)
+    folder_paths.add_model_folder_path("identities", str(faces))
 
 
 def model_folders(key: str) -> list[Path]:
@@ -34,6 +37,14 @@ def patched(network: torch.nn.Module) -> ModelPatcher:
         load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),
     )
+
+
+def working_dtype() -> torch.dtype:
+    """What networks run in: half precision where the host's device gains by it."""
+    device = comfy.model_management.get_torch_device()
+    if comfy.model_management.should_use_fp16(device):
+        return torch.float16
+    return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32
 
 
 def loaded(

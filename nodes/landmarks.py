@@ -39,7 +39,7 @@ class LoadLandmarkNetwork(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, network: str | None) -> str:  # None while it comes by a wire
-        return weights.state(network)
+        return weights.state(network, Task.LANDMARKS)
 
     @classmethod
     def execute(cls, network: str) -> io.NodeOutput:

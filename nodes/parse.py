@@ -51,7 +51,7 @@ class LoadFaceParser(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, parser: str | None) -> str:  # None while it comes by a wire
-        return weights.state(parser)
+        return weights.state(parser, Task.PARSE)
 
     @classmethod
     def execute(cls, parser: str) -> io.NodeOutput:

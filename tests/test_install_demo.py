@@ -16,11 +16,11 @@ from pathlib import Path
 
 import host
 import pytest
-from pack.likeness import sheet
+from pack.likeness import sheet, swap_sheet
 from pack.likeness.setup import demo
 from pack.likeness.setup.place import free_port
 from pack.likeness.setup.process import SetupError
-from PIL import Image
+from PIL import Image, ImageChops
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = shutil.ignore_patterns(".git", "output", "__pycache__", ".*_cache")
@@ -54,7 +54,7 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_the_demo_leaves_pictures_and_no_server(comfyui, clone, quiet_home):
     port = free_port()
     done = subprocess.run(
@@ -66,9 +66,11 @@ def test_the_demo_leaves_pictures_and_no_server(comfyui, clone, quiet_home):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     shown = [Path(line) for line in done.stdout.splitlines() if Path(line).is_file()]
-    assert shown[-1] == clone / "output" / "contact-sheet.jpg"
-    without_models = [graph for graph in graphs(clone) if not models(graph)]
-    assert len(shown) - 1 >= 5 * len(without_models) > 0
+    assert [path.name for path in shown[-2:]] == ["swaps.jpg", "contact-sheet.jpg"]
+    finds = [path for path in shown if path.stem.startswith("Find faces - ")]
+    swaps = [path for path in shown if path.stem.startswith("Swap a face - ")]
+    assert (len(finds), len(swaps), len(set(swaps))) == (5, 20, 20)
+    assert all(is_another_face(path) for path in swaps)
     for graph in graphs(clone):
         for model in models(graph):
             told = [line for line in done.stdout.splitlines() if line.startswith("Left out: ")]
@@ -76,10 +78,18 @@ def test_the_demo_leaves_pictures_and_no_server(comfyui, clone, quiet_home):
     for path in shown:
         with Image.open(path) as picture:
             picture.load()
-    assert f"[1/{len(shown) - 1}]" in done.stdout
-    assert re.search(r"a contact sheet in [\d.]+ s", done.stdout)
+    assert f"[{len(shown) - 2}/{len(shown) - 2}]" in done.stdout
+    assert re.search(r"a sheet of swaps and a contact sheet in [\d.]+ s", done.stdout)
     assert not answers(port)
     assert list(quiet_home.glob("likeness-*")) == []
+
+
+def is_another_face(path: Path) -> bool:
+    """Whether a part of the portrait is new, and the border is not."""
+    target = path.stem.rpartition(" ")[2]
+    with Image.open(path) as swap, Image.open(path.with_name(f"Portrait - {target}.png")) as own:
+        box = ImageChops.difference(swap.convert("RGB"), own.convert("RGB")).getbbox()
+        return box is not None and 0 < box[0] < box[2] < swap.width and box[1] > 0
 
 
 @pytest.mark.slow
@@ -175,6 +185,9 @@ def test_a_pack_folder_that_cannot_be_written_is_told(monkeypatch, tmp_path):
 
 NODE = {"name": "X", "input": {"required": {"portrait": ["COMBO", {"options": ["one", "two"]}]}}}
 
+OPTIONS = {"options": ["one", "two", "c/d"]}
+THREE = {"name": "X", "input": {"required": {"portrait": ["COMBO", OPTIONS]}}}
+
 
 def test_every_workflow_runs_on_every_portrait(tmp_path):
     prompt = {
@@ -196,6 +209,41 @@ def test_a_workflow_with_two_portraits_gets_two_people(tmp_path):
         demo.jobs([tmp_path / "A.json"], NODE), (["one", "two"], ["two", "one"]), strict=True
     ):
         assert [job.prompt[key]["inputs"]["portrait"] for key in "12"] == people
+
+
+def test_a_swap_runs_for_every_ordered_pair(tmp_path):
+    """The target is the portrait that the swap changes, whatever its number."""
+    swap = {
+        "1": {"class_type": demo.PORTRAIT, "inputs": {"portrait": "one"}},
+        "2": {"class_type": demo.PORTRAIT, "inputs": {"portrait": "two"}},
+        "3": {"class_type": "ImageScale", "inputs": {"image": ["2", 0]}},
+        "4": {"class_type": demo.SWAP, "inputs": {"image": ["3", 0], "source": ["1", 0]}},
+    }
+    (tmp_path / "A.json").write_text(json.dumps(swap), "utf-8")
+    found = list(demo.jobs([tmp_path / "A.json"], THREE))
+    assert [job.title for job in found[:3]] == [
+        "Portrait - one",
+        "A - two on one",
+        "A - c_d on one",
+    ]
+    assert len({job.pair for job in found}) == len(found) == 9
+    for job in found:
+        values = {key: node["inputs"].get("portrait") for key, node in job.prompt.items()}
+        if job.pair.person == job.pair.target:
+            assert values == {"2": job.pair.target, "shown": None}
+            assert job.prompt["shown"]["inputs"]["images"] == ["2", 0]
+        else:
+            assert values == {"1": job.pair.person, "2": job.pair.target, "3": None, "4": None}
+
+
+def test_a_workflow_for_a_folder_runs_once(tmp_path):
+    prompt = {
+        "1": {"class_type": demo.PORTRAIT, "inputs": {"portrait": "two"}},
+        "2": {"class_type": demo.SWAP_FOLDER, "inputs": {}},
+    }
+    (tmp_path / "A.json").write_text(json.dumps(prompt), "utf-8")
+    (job,) = demo.jobs([tmp_path / "A.json"], NODE)
+    assert (job.title, job.prompt, job.pair) == ("A", prompt, None)
 
 
 FILE = {"name": "a.safetensors", "url": "https://example.invalid/a", "directory": "checkpoints"}
@@ -237,3 +285,52 @@ def test_the_contact_sheet_holds_every_picture(tmp_path):
     for name, colour in colours.items():
         width = round(sizes[name][0] * sheet.HEIGHT / sizes[name][1])
         assert counts[colour] == width * sheet.HEIGHT
+
+
+def test_the_sheet_of_swaps_shows_what_changed(tmp_path):
+    """Targets down, people across; all pictures of a row are cut alike, around what is new."""
+    grounds = {"one": (200, 30, 30), "two": (30, 200, 30), "three": (30, 30, 200)}
+    faces = {"one": (250, 250, 0), "two": (0, 250, 250), "three": (250, 0, 250)}
+    files = []
+    for target, ground in grounds.items():
+        for person, face in faces.items():
+            picture = Image.new("RGB", (160, 97), ground)
+            if person != target:
+                picture.paste(face, (100, 40, 120, 60))
+            files.append(tmp_path / f"{person} on {target}.png")
+            picture.save(files[-1])
+    swap_sheet.save(tmp_path / "sheet.png", list(grounds), files)
+    with Image.open(tmp_path / "sheet.png") as made:
+        middle = swap_sheet.CELL // 2
+        for down, (target, ground) in enumerate(grounds.items(), 1):
+            for across, (person, face) in enumerate(faces.items(), 1):
+                x, y = swap_sheet._place(across, down)
+                at_middle = made.getpixel((x + middle, y + middle))
+                if person != target:
+                    assert at_middle == face
+                    assert made.getpixel((x + 3, y + 3)) == ground
+                else:
+                    assert at_middle not in (face, ground)
+            for x, y in (swap_sheet._place(0, down), swap_sheet._place(down, 0)):
+                assert made.getpixel((x + middle, y + middle)) == ground
+        x, y = swap_sheet._place(3, 3)
+        right, below = made.width - (x + swap_sheet.CELL), made.height - (y + swap_sheet.CELL)
+        assert right == below == swap_sheet.MARGIN
+
+
+@pytest.mark.parametrize(
+    ("box", "size", "shown"),
+    [
+        ((40, 40, 60, 60), (160, 97), (35, 35, 65, 65)),
+        ((0, 0, 20, 10), (160, 97), (0, 0, 30, 30)),
+        ((60, 20, 97, 160), (97, 160), (0, 41, 97, 138)),
+        (None, (160, 97), (31, 0, 128, 97)),
+    ],
+)
+def test_a_square_around_what_changed_stays_in_the_picture(box, size, shown):
+    assert swap_sheet.around(box, size) == shown
+
+
+def test_a_sheet_of_swaps_needs_every_pair(tmp_path):
+    with pytest.raises(ValueError, match="3 pictures for 2 people: 4 are needed"):
+        swap_sheet.save(tmp_path / "sheet.png", ["a", "b"], [tmp_path / "x.png"] * 3)

@@ -95,7 +95,8 @@ def test_the_thumbnail_shows_what_it_makes(workflow, server, rewrite):
         width = THUMBNAIL // len(pictures)
         row = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
         for place, each in enumerate(map(Image.fromarray, pictures)):
-            strip = ImageOps.fit(each, (width, THUMBNAIL), Image.Resampling.LANCZOS)
+            shape, part = (width, THUMBNAIL), workflow.thumbnail_at
+            strip = ImageOps.fit(each, shape, Image.Resampling.LANCZOS, centering=part)
             row.paste(strip, (place * width, 0))
         row.save(workflow.thumbnail, quality=88)
     with Image.open(io.BytesIO(workflow.thumbnail.read_bytes())) as picture:

@@ -66,6 +66,7 @@ class Workflow:
     notes: tuple[Note, ...] = ()
     groups: tuple[Group, ...] = ()
     thumbnail_of: tuple[int, ...] = ()  # nodes whose pictures it shows side by side; else the last
+    thumbnail_at: tuple[float, float] = (0.5, 0.5)  # which part, where a picture is no square
 
     @property
     def file(self) -> Path:

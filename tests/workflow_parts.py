@@ -89,3 +89,16 @@ def mask(number: int, at: Place, size: Size, faces: Link, masks: str) -> Node:
     inputs |= {"unit": "share of the face", "unit.grow": 0.05, "unit.feather": 0.0, "blur": 0.0}
     inputs |= {"add": "", "subtract": "hair, hat, glasses, cloth, background"}
     return Node(number, "LikenessFaceMask", "Face Mask", at, size, inputs)
+
+
+def make_identity(
+    number: int, at: Place, size: Size, photos: Link, analyzer: Link, name: str
+) -> Node:
+    inputs = {"photos": photos, "analyzer": analyzer, "name": name}
+    inputs |= {"people": "one person", "agreement": 0.3, "threshold": 0.5}
+    return Node(number, "LikenessMakeIdentity", "Make Identity", at, size, inputs)
+
+
+def load_swapper(number: int, at: Place, size: Size) -> Node:
+    inputs = {"swapper": "built in: warp and blend"}
+    return Node(number, "LikenessLoadSwapper", "Load Swapper", at, size, inputs)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,33 @@ from .place import PACK, Comfy, free_port
 from .process import Say, SetupError, clean_environment, tail
 from .server import running
 
-PORTRAIT = "LikenessDemoPortrait"
+PORTRAIT, SWAP, SWAP_FOLDER = "LikenessDemoPortrait", "LikenessSwapFaces", "LikenessSwapFolder"
+SWAPS, CONTACT = "swaps.jpg", "contact-sheet.jpg"
+SHEETS = {SWAPS: "a sheet of swaps", CONTACT: "a contact sheet"}
 JOB_LIMIT = 3600.0  # seconds for one picture: a large model takes its time without a GPU
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Whose face goes onto which portrait; on their own it is the portrait itself."""
+
+    person: str
+    target: str
 
 
 @dataclass(frozen=True)
 class Job:
     title: str
     prompt: dict
+    pair: Pair | None = None  # None: no swap between portraits
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture that a job left."""
+
+    path: Path
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,7 @@ class Needed:
 
 
 def demo(port: int | None, say: Say) -> int:
-    """Run the bundled workflows on every demo portrait; pictures and a contact sheet stay.
+    """Run the bundled workflows on every demo portrait; pictures and contact sheets stay.
 
     A workflow whose model files are not there is left out, and said to be.
     """
@@ -52,12 +71,14 @@ def demo(port: int | None, say: Say) -> int:
     log = output / "demo-server.log"
     say("Starting ComfyUI ...")
     with running(comfy, free_port(port), log, say) as client:
-        pictures = _run_all(client, output, log, say)
-    sheet = _contact_sheet(comfy, pictures, output / "contact-sheet.jpg")
+        shown = _run_all(client, output, log, say)
+    sheets = _sheets(comfy, shown, output)
     say("")
-    for path in (*pictures, sheet):
+    for path in (*(each.path for each in shown), *sheets):
         say(str(path))
-    say(f"{len(pictures)} pictures and a contact sheet in {time.monotonic() - started:.1f} s.")
+    told = ", ".join([f"{len(shown)} pictures", *(SHEETS[path.name] for path in sheets[:-1])])
+    took = time.monotonic() - started
+    say(f"{told} and {SHEETS[sheets[-1].name]} in {took:.1f} s.")
     return 0
 
 
@@ -75,12 +96,12 @@ def _output() -> Path:
     return folder
 
 
-def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Path]:
+def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Shown]:
     known = client.object_info()
     if PORTRAIT not in known:
         raise SetupError(f"ComfyUI did not load the pack:\n{import_error(log)}\nIts log: {log}")
     todo = list(jobs(_complete(PACK / "workflows", known, say), known[PORTRAIT]))
-    pictures: list[Path] = []
+    pictures: list[Shown] = []
     for number, job in enumerate(todo, 1):
         began = time.monotonic()
         entry = client.wait(client.queue(job.prompt), JOB_LIMIT)
@@ -89,7 +110,7 @@ def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Path]:
             stem = job.title if len(shown) == 1 else f"{job.title} {place}"
             path = output / f"{stem}{Path(image['filename']).suffix}"
             path.write_bytes(client.view(image))
-            pictures.append(path)
+            pictures.append(Shown(path, job.pair))
         told = dict.fromkeys(text.strip().splitlines()[0] for text in texts(entry).values())
         seconds = time.monotonic() - began
         say(f"[{number}/{len(todo)}] {job.title}: {seconds:.1f} s  {'; '.join(told)}")
@@ -131,20 +152,65 @@ def needed(graph: dict, known: dict) -> list[Needed]:
 
 
 def jobs(files: Iterable[Path], portrait: dict) -> Iterator[Job]:
-    """Every workflow with every portrait; one without a portrait node runs once.
+    """Every workflow with every portrait; one without a portrait node, or for a folder, runs once.
 
-    Where a workflow takes several portraits, the others are those that follow in the list.
+    Where a workflow takes several portraits, the others are those that follow in the list. One
+    that swaps faces between two runs for every ordered pair of them.
     """
     name, choices = combo(portrait)
     for file in files:
         prompt = json.loads(file.read_text("utf-8"))
-        places = [key for key, node in prompt.items() if node["class_type"] == PORTRAIT]
-        for number, choice in enumerate(choices if places else [None]):
-            job = copy.deepcopy(prompt)
-            for further, key in enumerate(places):
-                job[key]["inputs"][name] = choices[(number + further) % len(choices)]
-            title = file.stem if choice is None else f"{file.stem} - {choice}"
-            yield Job(re.sub(r'[<>:"/\\|?*]', "_", title), job)
+        places = _of_class(prompt, PORTRAIT)
+        if len(places) == 2 and _of_class(prompt, SWAP):
+            yield from _pairs(file.stem, prompt, name, choices)
+            continue
+        once = not places or _of_class(prompt, SWAP_FOLDER)
+        for number, choice in enumerate([None] if once else choices):
+            chosen = [choices[(number + further) % len(choices)] for further in range(len(places))]
+            job = prompt if once else _with(prompt, name, dict(zip(places, chosen, strict=True)))
+            yield Job(_file_name(file.stem if once else f"{file.stem} - {choice}"), job)
+
+
+def _pairs(title: str, prompt: dict, name: str, choices: Sequence[str]) -> Iterator[Job]:
+    """A target's jobs in a row: the server keeps what it found in it from one to the next."""
+    target = _shown_to(prompt, _of_class(prompt, SWAP)[0], "image")
+    (person,) = set(_of_class(prompt, PORTRAIT)) - {target}
+    for onto in choices:
+        for who in (onto, *(each for each in choices if each != onto)):
+            job = _with(prompt, name, {target: onto, person: who})
+            told = f"{title} - {who} on {onto}"
+            if who == onto:
+                job, told = _alone(job, target), f"Portrait - {onto}"
+            yield Job(_file_name(told), job, Pair(who, onto))
+
+
+def _shown_to(prompt: dict, node: str, name: str) -> str:
+    """The portrait from which the input `name` of a node comes, however far up."""
+    source = prompt[node]["inputs"][name][0]
+    while prompt[source]["class_type"] != PORTRAIT:
+        source = prompt[source]["inputs"]["image"][0]
+    return source
+
+
+def _alone(prompt: dict, portrait: str) -> dict:
+    shown = {"class_type": "PreviewImage", "inputs": {"images": [portrait, 0]}}
+    return {portrait: prompt[portrait], "shown": shown}
+
+
+def _of_class(prompt: dict, class_type: str) -> list[str]:
+    return [key for key, node in prompt.items() if node["class_type"] == class_type]
+
+
+def _with(prompt: dict, name: str, values: dict[str, str]) -> dict:
+    """The prompt with these values in the input `name` of nodes."""
+    changed = copy.deepcopy(prompt)
+    for key, value in values.items():
+        changed[key]["inputs"][name] = value
+    return changed
+
+
+def _file_name(title: str) -> str:
+    return re.sub(r'[<>:"/\\|?*]', "_", title)
 
 
 def offered(node: dict) -> set[str]:
@@ -169,10 +235,24 @@ def _options(described: list) -> list[str]:
     return settings[0].get("options", []) if kind == "COMBO" else []
 
 
-def _contact_sheet(comfy: Comfy, pictures: list[Path], target: Path) -> Path:
-    script = PACK / "likeness" / "sheet.py"
+def _sheets(comfy: Comfy, shown: Sequence[Shown], output: Path) -> list[Path]:
+    """One of the swaps, one of everything else, where there are any."""
+    swaps = {each.pair: str(each.path) for each in shown if each.pair is not None}
+    others = [str(each.path) for each in shown if each.pair is None]
+    names = list(dict.fromkeys(pair.target for pair in swaps))
+    made = []
+    if swaps:
+        table = [swaps[Pair(person, target)] for target in names for person in names]
+        arguments = ["--names", *names, "--pictures", *table]
+        made.append(_drawn(comfy, "swap_sheet.py", output / SWAPS, arguments))
+    if others:
+        made.append(_drawn(comfy, "sheet.py", output / CONTACT, others))
+    return made
+
+
+def _drawn(comfy: Comfy, program: str, target: Path, arguments: Sequence[str]) -> Path:
     made = subprocess.run(
-        [comfy.python, str(script), str(target), *map(str, pictures)],
+        [comfy.python, str(PACK / "likeness" / program), str(target), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -181,5 +261,5 @@ def _contact_sheet(comfy: Comfy, pictures: list[Path], target: Path) -> Path:
         env=clean_environment(),
     )
     if made.returncode:
-        raise SetupError(f"The contact sheet {target} was not made:\n{tail(made.stderr)}")
+        raise SetupError(f"{SHEETS[target.name]}, {target}, was not made:\n{tail(made.stderr)}")
     return target
