@@ -26,6 +26,9 @@ ENTRIES = {
     "restore": "entry_restore",
     "stitch": "entry_stitch",
     "memory": "entry_memory",
+    "recognise": "entry_recognise",
+    "swap": "entry_swap",
+    "folder": "entry_swap_memory",
 }
 
 
