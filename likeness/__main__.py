@@ -228,7 +228,7 @@ def _parser(file: Path | None, covers: str) -> Parser | None:
 def _people(files: Sequence[Path], name: str, analyzer: Analyzer) -> People:
     """Identity files in their order, then the one person of the photos."""
     from .identity import People
-    from .identity_file import load
+    from .identity_file import cleaned, load
     from .make_identity import make_identity
     from .swap_folder.sources import readable
 
@@ -237,7 +237,7 @@ def _people(files: Sequence[Path], name: str, analyzer: Analyzer) -> People:
     known = [load(file) for file in identities]
     if photos:
         pictures = [_photo(file) for file in photos]
-        known.append(make_identity(pictures, analyzer, readable(name or photos[0].stem)))
+        known.append(make_identity(pictures, analyzer, cleaned(readable(name or photos[0].stem))))
     for person in known:
         for note in person.notes:
             _say(f"{person}: {note}")

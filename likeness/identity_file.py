@@ -28,6 +28,7 @@ COVERS = "ssmd_cover_images"  # where model libraries look for pictures: a JSON 
 THUMBNAIL = 256  # pixels
 EMBEDDING = 512
 LARGEST = 8192  # pixels of a portrait's side
+AROUND = 10  # sides of the portrait within which its points must lie
 
 # What a face file of ReActor may hold; of these the embedding counts.
 REACTOR = {
@@ -45,6 +46,8 @@ REACTORS = "w600k_r50"  # the network of its embeddings, by custom: the file doe
 
 NAMELESS = "person"
 LONGEST = 100  # bytes of a name
+LOOKED_AT = 1000  # signs of a name
+JOINER = "\u200d"  # of several signs into one picture
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\[\]{}.\x00-\x1f\x7f-\x9f\u2028\u2029]')
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])", re.I)
 
@@ -57,8 +60,11 @@ def safe_name(name: str) -> str:
 
 
 def cleaned(name: str) -> str:
-    """One line without surplus spaces, and without halves of surrogate pairs."""
-    return " ".join(name.encode("utf-8", "ignore").decode("utf-8").split())
+    """One line of at most LONGEST signs that all show: no commands to a terminal among them."""
+    shown = "".join(
+        sign if sign.isprintable() or sign == JOINER else " " for sign in name[: 10 * LONGEST]
+    )
+    return " ".join(shown.split())[:LONGEST].strip()
 
 
 def place(folder: Path, name: str, replacing: bool = False) -> Path:
@@ -181,7 +187,7 @@ def _require_kind(file: Path, metadata: Mapping[str, str], names: list[str]) -> 
 
 
 def _ours(file: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Identity:
-    embedding, space = None, metadata.get("space")
+    embedding, space = None, cleaned(metadata.get("space", ""))
     if "embedding" in tensors:
         embedding, _ = _embedding(file, tensors["embedding"])
         if not space:
@@ -194,9 +200,11 @@ def _ours(file: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]
         name=cleaned(metadata.get("name", "")) or file.stem,
         embedding=embedding,
         space=space if embedding is not None else None,
-        length=_number(file, metadata, "length", 1.0) if embedding is not None else 1.0,
-        photos=int(_number(file, metadata, "photos", 1.0)),
-        agreement=None if agreement is None else _number(file, metadata, "agreement", 0.0),
+        length=_number(file, metadata, "length", 1.0, (1e-6, 1e6))
+        if embedding is not None
+        else 1.0,
+        photos=int(_number(file, metadata, "photos", 1.0, (1, 1e6))),
+        agreement=None if agreement is None else _number(file, metadata, "agreement", 0.0, (-1, 1)),
         portrait=portrait,
     )
 
@@ -235,13 +243,16 @@ def _portrait(file: Path, metadata: Mapping[str, str], tensors: Mapping[str, Ten
     box = _coordinates(file, tensors, "box", (4,)).tolist()
     if not (box[2] > box[0] and box[3] > box[1]):
         raise _refused(file, f"the box of its face is {box}")
+    points = _coordinates(file, tensors, "points", (5, 2))
+    if points.abs().max() > AROUND * side or (points[1] - points[0]).norm() < 1:
+        raise _refused(file, f"the points of its face are {points.round().tolist()}")
     dense = None
     if "landmarks68" in tensors:
         dense = _coordinates(file, tensors, "landmarks68", (68, 2))
     face = Face(
         frame=0,
         box=tuple(box),
-        points=_coordinates(file, tensors, "points", (5, 2)),
+        points=points,
         score=_number(file, metadata, "score", 1.0),
         landmarks68=dense,
         estimated=metadata.get("estimated") == "true",
@@ -260,12 +271,18 @@ def _coordinates(
     return tensor.float()
 
 
-def _number(file: Path, metadata: Mapping[str, str], name: str, default: float) -> float:
+def _number(
+    file: Path,
+    metadata: Mapping[str, str],
+    name: str,
+    default: float,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> float:
     try:
         value = float(metadata.get(name, default))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not math.isfinite(value) or not limits[0] <= value <= limits[1]:
         raise _refused(file, f"its {name} is {metadata[name][:40]!r}")
     return value
 

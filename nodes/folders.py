@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEMO = "demo portraits"
 ROOTS = ("input", "output")
+UNFIT = re.compile(r'[:*?"<>|\x00-\x1f\ud800-\udfff]')  # in names; the last are half signs
 DEEP, MANY = 3, 100  # levels, and folders of each root, that the choice lists
 
 
@@ -65,7 +66,7 @@ def target(name: str) -> Path:
     """The folder of this name below ComfyUI's output, which need not be there."""
     output = roots()["output"]
     parts = re.split(r"[/\\]", str(name).strip())
-    strange = any(not part.strip(" .") or re.search(r'[:*?"<>|\x00-\x1f]', part) for part in parts)
+    strange = any(not part.strip(" .") or UNFIT.search(part) for part in parts)
     path = output if strange else _resolved(output.joinpath(*parts))
     if path == output or not path.is_relative_to(output):
         raise ValueError(

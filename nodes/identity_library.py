@@ -58,6 +58,12 @@ class SaveIdentity(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, name: str | None, if_it_exists: str | None, **_: object) -> str:
+        """Changes when a file that is to be replaced is gone: then it is written again."""
+        file = Path(model_folders(FOLDER)[0], f"{identity_file.safe_name(name or '')}.safetensors")
+        return repr(if_it_exists == Taken.REPLACE.value and file.exists())
+
+    @classmethod
     def execute(cls, identity, name: str, if_it_exists: str) -> io.NodeOutput:
         meant("identity", identity, People, MAKERS)
         with named("identity"):
@@ -105,7 +111,7 @@ class LoadIdentity(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, identity: str | None) -> bool | str:  # None while it comes by a wire
-        return True if identity is None or identity in _files() else _absent(identity)
+        return True if identity is None or str(identity) in _files() else _absent(identity)
 
     @classmethod
     def fingerprint_inputs(cls, identity: str | None) -> str:

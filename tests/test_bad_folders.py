@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pack.likeness.swap_folder.journal import lost
 from pack.likeness.swap_folder.provenance import Form
 from pack.likeness.swap_folder.settings import Settings
 from pack.likeness.swap_folder.sources import Source, Unreadable, decode, listing, load
@@ -305,7 +306,9 @@ def test_a_file_in_the_place_of_the_target(source, tmp_path, person):
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("content", [b"", b"{}\n", b"\xff\xfe", b'{"kind": "another"}\n'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}\n", b"\xff\xfe", b'{"kind": "another"}\n', b"[" * 200_000 + b"\n"]
+)
 def test_a_journal_that_is_none_is_not_guessed_at(source, tmp_path, person, content):
     target = tmp_path / "out"
     (target / ".likeness").mkdir(parents=True)
@@ -326,6 +329,9 @@ def test_a_journal_that_is_none_is_not_guessed_at(source, tmp_path, person, cont
         {"file": None},
         {"state": "another"},
         {"reasons": None},
+        {"reasons": [1]},
+        {"faces": [1]},
+        {"source": 5},
         {"more": 1},
     ],
     ids=str,
@@ -346,6 +352,19 @@ def test_a_strangers_journal_leads_nowhere(source, tmp_path, person, changes):
             with pytest.raises(FolderError, match=r"journal.jsonl cannot be read"):
                 swap(source, target, person, anew=anew)
         assert tree(tmp_path) == before
+
+
+@posix
+def test_a_pipe_is_not_waited_for(source, tmp_path, person):
+    """Neither among the pictures nor in the place of a journal."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Unreadable, match="it is no file"):
+        load(Source("pipe", tmp_path / "pipe"))
+    target = tmp_path / "out"
+    (target / ".likeness").mkdir(parents=True)
+    os.mkfifo(target / ".likeness" / "journal.jsonl")
+    assert lost(target) == []
+    assert swap(source, target, person).accepted == 2
 
 
 @posix

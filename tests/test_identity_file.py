@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_names_are_safe_on_every_system(tmp_path, ann, name, file):
     made = keep(People((replace(ann, name="other"),)), folder, name)
     assert made.parent == folder
     assert [path.name for path in folder.iterdir()] == [made.name]
-    called = " ".join(name.replace("\ud83d", "").split())
+    called = " ".join(re.sub("[\ud83d\0]", "", name).split())[:100].strip()
     assert load(made).name == (called or "other")
 
 
@@ -205,6 +206,8 @@ def rewritten(file, metadata=None, drop=(), **tensors):
         ({"portrait": torch.zeros(0, 0, 3, dtype=torch.uint8)}, r"portrait is uint8 \(0, 0, 3\)"),
         ({"points": torch.zeros(4, 2)}, r"points are float32 \(4, 2\), not \(5, 2\)"),
         ({"points": torch.full((5, 2), float("nan"))}, "points are"),
+        ({"points": torch.zeros(5, 2)}, "points of its face"),
+        ({"points": torch.eye(5, 2) * 1e30}, "points of its face"),
         ({"landmarks68": torch.zeros(106, 2)}, "landmarks68 are"),
         ({"box": torch.tensor([5.0, 5, 5, 9])}, "box of its face"),
         ({"box": torch.zeros(2)}, "box are"),
@@ -223,6 +226,10 @@ def test_tensors_that_are_wrong(file, tensors, words):
         ({"length": "long"}, "length is 'long'"),
         ({"agreement": "nan"}, "agreement is 'nan'"),
         ({"photos": "many"}, "photos is 'many'"),
+        ({"photos": "1e300"}, "photos is '1e300'"),
+        ({"photos": "-5"}, "photos is '-5'"),
+        ({"agreement": "-1e300"}, "agreement is"),
+        ({"length": "0"}, "length is '0'"),
         ({"format": "likeness identity 2"}, "version 2.*update Likeness"),
         ({"format": "pt"}, "neither an identity"),
         ({"format": ""}, "neither an identity"),
@@ -237,6 +244,14 @@ def test_metadata_that_is_wrong(file, metadata, words):
 def test_a_name_is_one_line(file):
     rewritten(file, {"name": "Ann\n similarity 1.00"})
     assert load(file).name == "Ann similarity 1.00"
+
+
+def test_a_name_is_short_and_gives_no_commands(file):
+    rewritten(file, {"name": "A\x1b[31m\u202enn" + "x" * 1_000_000, "space": "y" * 100_000})
+    back = load(file)
+    assert back.name.startswith("A [31m nnx")
+    assert len(back.name) <= 100
+    assert len(back.space) <= 100
 
 
 def test_metadata_that_is_missing(file):

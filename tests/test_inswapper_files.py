@@ -275,6 +275,10 @@ def of_no_numbers(file: Path) -> None:
     np.save(file, np.where(np.eye(512) > 0, np.nan, 1))
 
 
+def of_zeros(file: Path) -> None:
+    np.save(file, np.zeros((512, 512), np.float32))
+
+
 def of_words(file: Path) -> None:
     np.save(file, np.full((512, 512), "a"))
 
@@ -287,7 +291,9 @@ def emptied(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("harm", [of_another_shape, of_no_numbers, of_words, cut_off, emptied])
+@pytest.mark.parametrize(
+    "harm", [of_another_shape, of_no_numbers, of_zeros, of_words, cut_off, emptied]
+)
 def test_a_broken_map(tmp_path, harm):
     file = write_reswapper(tmp_path / "reswapper-429500.pth", width=4)
     harm(tmp_path / "emap.npy")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pack.likeness.demo import PORTRAITS
 from pack.likeness.frontal import cascade
+from pack.likeness.laid import Way
 from pack.likeness.montage.montage import Montage
 from pack.likeness.swap_folder.contact import LEAST, MOST, spread
 from pack.likeness.swap_folder.folder import swap_folder
@@ -20,6 +21,7 @@ from pack.likeness.swap_folder.journal import Record, State
 from pack.likeness.swap_folder.provenance import BY_NETWORK, Form, Origin, encoded
 from pack.likeness.swap_folder.settings import Settings, Which
 from pack.likeness.swap_folder.sources import decode, demo_portraits, result_names
+from pack.likeness.swapping.swap import Settings as Swapping
 from picture_folders import OPEN, SIDE, fill, portrait, rows, someone, swap, tree
 from PIL import Image
 
@@ -258,3 +260,11 @@ def test_a_face_that_cannot_be_cut_out_stops_nothing(tmp_path):
     assert (report.accepted, report.skipped) == (2, 1)
     told = (tmp_path / "out" / "report.json").read_text("utf-8")
     assert "cannot be cut out: its points are not numbers" in told
+
+
+def test_a_swap_that_changes_nothing_is_rejected(tmp_path):
+    settings = Settings(Swapping(strength=0.0, way=Way.CHANGE), OPEN)
+    source = fill(tmp_path / "in", "cafe")
+    report = swap(source, tmp_path / "out", someone(), settings)
+    assert report.rejected == 1
+    assert dict(report.reasons) == {"the swap has changed nothing": 1}

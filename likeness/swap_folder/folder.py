@@ -137,6 +137,8 @@ def _swapped(picture: Picture, work: Work) -> tuple[Record, bytes | None]:
     pixels = _pixels(picture.pixels, swapped)
     measured = _measured(before, as_image(pixels), swapped, done, work)
     told = [reason for each in measured for reason in reasons(each, settings.limits)]
+    if np.array_equal(pixels, picture.pixels):
+        told.append("the swap has changed nothing")
     left = [f"a face was left as it was: {swap.left}" for swap in swapped.swaps if swap.left]
     record = Record(
         "",

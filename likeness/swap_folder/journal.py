@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from .written import KEPT, WORK, FolderError, complaints, own_folder, put, remove
+from .written import KEPT, WORK, FolderError, complaints, contents, own_folder, put, remove
 
 FILE = f"{WORK}/journal.jsonl"
 KIND, FORM = "Likeness swap folder", 1
@@ -131,9 +131,15 @@ def open_journal(target: Path, settings: Mapping[str, object], anew: bool) -> Jo
 def lost(target: Path) -> list[str]:
     """The results that a run has left in the folder and that are not there any more."""
     try:
-        lines, _ = _lines((target / FILE).read_bytes())
+        lines, _ = _lines(contents(target / FILE))
         records = {values["source"]: _record(values) for values in lines[1:]}
-    except (LookupError, OSError, TypeError, ValueError):  # whoever goes on with it says why
+    except (
+        LookupError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):  # whoever goes on with it says why
         return []
     places = [record.place for record in records.values() if record.place is not None]
     return sorted(place for place in places if not (target / place).is_file())
@@ -157,11 +163,11 @@ def _read(target: Path, settings: Mapping[str, object], anew: bool) -> Journal:
     path = target / FILE
     own_folder(path)
     with complaints(target):
-        content = path.read_bytes()
-    lines, whole = _lines(content)
+        content = contents(path)
     try:
+        lines, whole = _lines(content)
         before, records = _begun(lines[0]), [_record(values) for values in lines[1:]]
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
         raise FolderError(
             f"{path} cannot be read: it is broken, or by another version. Choose another folder"
         ) from error
@@ -231,6 +237,11 @@ def _begun(header: dict) -> dict:
 def _record(values: dict) -> Record:
     """A folder may be a stranger's: what its journal names is written over, and removed."""
     lists = {name: tuple(values[name]) for name in ("reasons", "faces", "notes")}
+    words = [values["source"], *lists["reasons"], *lists["notes"]]
+    if not all(isinstance(each, str) for each in words):
+        raise TypeError("its words are none")
+    if not all(isinstance(each, dict) for each in lists["faces"]):
+        raise TypeError("its faces are none")
     record = Record(**(values | lists | {"state": State(values["state"])}))
     if record.file is not None and not _is_plain(record.file):
         raise ValueError(f"{record.file!r} leads out of the folder")

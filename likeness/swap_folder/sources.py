@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..demo import PORTRAITS, locate
+from .written import contents
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,9 +129,9 @@ def load(source: Source) -> tuple[bytes, str]:
     try:
         if (length := source.path.stat().st_size) > BYTES:
             raise Unreadable(f"it is too large: {length:,} bytes, and {BYTES:,} are read")
-        content = source.path.read_bytes()
+        content = contents(source.path)
     except OSError as error:
-        raise Unreadable(f"it cannot be read ({error.strerror})") from error
+        raise Unreadable(f"it cannot be read ({error.strerror or error})") from error
     return content, hashlib.sha256(content).hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..partial import Busy, reserved
 WORK = ".likeness"  # folder of the run's own files, below the target
 PART = "writing.part"  # what is written there before it has its name
 PID = "run.pid"
+BINARY = getattr(os, "O_BINARY", 0)  # of Windows
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 KEPT = "What is finished is kept, and the same run goes on where this ended"
@@ -20,6 +22,14 @@ KEPT = "What is finished is kept, and the same run goes on where this ended"
 
 class FolderError(Exception):
     """What stops a run, in words for its user; what is finished by then is kept."""
+
+
+def contents(path: Path) -> bytes:
+    """All of a file that is one: whoever opens a pipe may wait for ever."""
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        return file.read()
 
 
 @contextlib.contextmanager

@@ -193,6 +193,8 @@ def _checked(emap: Tensor, file: Path) -> Tensor:
         shape = tuple(emap.shape)
         raise ValueError(broken(file, f"its {EMAP} is {shape}, not {(LATENT, LATENT)}"))
     require_finite({EMAP: emap}, file)
+    if not emap.any():
+        raise ValueError(broken(file, f"its {EMAP} is all 0"))
     return emap
 
 
