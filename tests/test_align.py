@@ -180,6 +180,7 @@ def test_pictures_of_another_size_are_refused():
         align(smooth(160, 97), batch((97, 160), face_at(60, 50, 14)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eyes", [4, 1000])
 def test_tiny_and_huge_faces(eyes):
     size = (96, 120) if eyes == 4 else (3000, 2500)

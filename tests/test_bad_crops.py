@@ -18,6 +18,8 @@ from graphs import find, marked, node, put, refused
 from pack.likeness.client import PromptError
 from standins import insightface_pack as standins
 
+pytestmark = pytest.mark.slow
+
 KNOWN = "known answer to crops"
 NAN = float("nan")
 HEIGHT, WIDTH = 96, 160

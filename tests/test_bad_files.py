@@ -181,6 +181,7 @@ def test_a_pack_that_is_gone(server, packs):
     refused(server, prompt, "load", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["far away", "farther away", "at home"])
 def test_packs_elsewhere_and_folders_that_may_not_be_written(elsewhere, name):
     seen = looks(elsewhere, name)

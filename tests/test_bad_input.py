@@ -62,6 +62,7 @@ def test_forty_faces(server):
     assert sorted(places(seen.boxes[0]), key=str) == sorted(expected, key=str)
 
 
+@pytest.mark.slow
 def test_forty_portraits(server, portrait):
     small = torch.nn.functional.interpolate(portrait.movedim(-1, 1), (96, 96), mode="area")
     seen = run(server, find(put(server, small.movedim(1, -1).repeat(1, 5, 8, 1))), 1)

@@ -185,6 +185,7 @@ def test_every_face_of_a_picture_is_detailed_and_nothing_else(server):
         assert np.array_equal(server.picture(listed), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", [INPAINT, pytest.param(DETAIL, marks=pytest.mark.slow)])
 def test_the_workflow_runs_from_the_page(editor, server, title):
     editor.open_template("Likeness", title)

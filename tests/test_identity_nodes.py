@@ -284,7 +284,7 @@ def test_names_of_files(server, library, name, file):
         {"who": node("LikenessLoadIdentity", identity=f"{file}.safetensors")}
         | {"told": node("PreviewAny", source=["who", 2])}
     )
-    assert (name.strip() or "Ann") in result.texts["told"]
+    assert (name.strip()[:100] or "Ann") in result.texts["told"]
 
 
 def test_a_name_that_is_taken(server, library):

@@ -35,6 +35,8 @@ pytest_configure = ours.pytest_configure
 LONG_TEST = """
 import time, pytest
 
+pytestmark = pytest.mark.slow
+
 @pytest.fixture
 def a_server():
     yield

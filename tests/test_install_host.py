@@ -28,6 +28,8 @@ MAKER = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from likeness.setup.host import Recipe, make
+
+pytestmark = pytest.mark.slow
 recipe = json.loads(sys.argv[2])
 recipe["pins"] = tuple(recipe["pins"])
 make(Recipe(**recipe), ["addition"], lambda line: print(line, flush=True))

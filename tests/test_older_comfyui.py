@@ -27,6 +27,8 @@ sys.argv = ["main.py", "--cpu"]
 import nodes
 from comfy_api.latest import io
 
+pytestmark = pytest.mark.slow
+
 def hide(name):
     class Missing:
         def find_spec(self, found, path=None, target=None):

@@ -15,6 +15,8 @@ from pack.likeness.setup.packages import Pin
 from pack.likeness.setup.process import SetupError, inside
 from tiny_index import Environment, metadata, use, write_field, write_wheel
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = packages.read(ROOT / "requirements.txt")
 STATES = {"none": [], "cpu": [CPU], "gpu": [GPU], "both": [GPU, CPU]}

@@ -125,6 +125,7 @@ def test_from_the_picture_on_it_is_facexlibs(tmp_path):
     assert (ours.classes[0] == wanted).float().mean() > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "frames"), [(SIZES[0], 3), (SIZES[1], 1)])
 def test_faces_of_a_batch(parser, size, frames):
     """In one go as one by one, in their order; the pictures are not written to."""

@@ -280,6 +280,7 @@ def test_what_does_not_fit_is_refused_with_both_shapes(change, words):
     assert [word for word in words if word not in str(caught.value)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eyes", [5, 1300])
 def test_tiny_and_huge_faces(eyes):
     size = (97, 160) if eyes == 5 else (3000, 2600)

@@ -50,6 +50,7 @@ def test_the_demo_portraits_become_a_data_set(server):
     assert "output/sets/demo/accepted" in offered(server)
 
 
+@pytest.mark.slow
 def test_it_runs_again_for_a_new_picture_and_for_lost_results_and_not_otherwise(server):
     source = fill(server.base / "input" / "again", "cafe")
     target = server.base / "output" / "again"
@@ -83,6 +84,7 @@ def test_other_settings_are_refused_until_it_is_told_to_start_anew(server):
     assert (settings["strength"], settings["limits colour"]) == (0.5, None)
 
 
+@pytest.mark.slow
 def test_cancel_stops_between_pictures_and_the_next_run_goes_on(server):
     source = fill(server.base / "input" / "many")
     for number in range(20):
@@ -103,6 +105,7 @@ def test_cancel_stops_between_pictures_and_the_next_run_goes_on(server):
     assert (target / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_does_the_same_as_the_node(server, tmp_path):
     source = fill(server.base / "input" / "same", "cafe", "snow")
     server.run(swap_folder_prompt(server, "input/same", name="same"), LIMIT)

@@ -18,6 +18,8 @@ from pack.likeness.swapping.swap import Settings as Swapping
 from picture_folders import OPEN, fill, portrait, rows, someone, swap, tree
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def person():

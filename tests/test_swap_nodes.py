@@ -284,6 +284,7 @@ def test_a_foreign_file_is_refused(server, models):
     graphs.assert_works(server)
 
 
+@pytest.mark.slow
 def test_what_a_switch_lets_through(server):
     through = {
         "swapper": "connect Load Swapper",
