@@ -20,6 +20,7 @@ from standins import insightface_pack as standins
 
 pytestmark = pytest.mark.slow
 
+
 KNOWN = "known answer to crops"
 NAN = float("nan")
 HEIGHT, WIDTH = 96, 160

@@ -22,6 +22,8 @@ from graphs import find, marked, node, put, refused, run
 from onnx.external_data_helper import convert_model_to_external_data
 from standins import insightface_pack as standins
 
+pytestmark = pytest.mark.slow
+
 SIZE = (192, 320)
 LANDMARKS = '''
 import numpy as np

@@ -22,6 +22,9 @@ from pack.likeness.swap_folder.written import FolderError, complaints
 from picture_folders import OPEN, fill, portrait, someone, swap, tree
 from PIL import Image, ImageCms, features
 
+pytestmark = pytest.mark.slow
+
+
 posix = pytest.mark.skipif(os.name != "posix", reason="links, mounts and limits as Unix has them")
 
 

@@ -15,6 +15,8 @@ from pack.likeness.montage import contour, mesh
 from pack.likeness.montage.montage import frame, montage
 from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
 
 def measured(name: str, matrix: Tensor, size: int, change: Tensor) -> tuple[Tensor, Face]:
     """With 68 landmarks that are said to be measured, changed by so much of the eye distance."""

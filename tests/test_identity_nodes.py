@@ -17,6 +17,8 @@ from pack.likeness import demo, identity_file
 from safetensors.torch import save_file
 from standins import insightface_pack as standins
 
+pytestmark = pytest.mark.slow
+
 KNOWN = "known faces"
 NAN = float("nan")
 

@@ -20,6 +20,8 @@ from pack.likeness.setup import place, prepare, process
 from pack.likeness.setup.process import SetupError, typed
 from tiny_index import Environment, use, write_field
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 INSTALL = ROOT / "install.py"
 COMFYUI = os.environ.get("COMFYUI_PATH", "")
@@ -35,7 +37,6 @@ pytest_configure = ours.pytest_configure
 LONG_TEST = """
 import time, pytest
 
-pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def a_server():

@@ -23,13 +23,14 @@ from pack.likeness.setup.lock import held
 from pack.likeness.setup.process import SetupError
 from tiny_index import use, write_archive, write_wheel
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 MAKER = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from likeness.setup.host import Recipe, make
 
-pytestmark = pytest.mark.slow
 recipe = json.loads(sys.argv[2])
 recipe["pins"] = tuple(recipe["pins"])
 make(Recipe(**recipe), ["addition"], lambda line: print(line, flush=True))

@@ -25,6 +25,9 @@ from pack.likeness.montage.montage import Montage, frame, montage
 from pack.likeness.pixels.raster import Border, warp
 from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
+
 SWAPPED = [1, 0, 2, 4, 3]  # the five points of a mirrored face
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 TOO_OLD = (
     "hide('comfy_api')",
@@ -26,8 +28,6 @@ comfy.options.enable_args_parsing()
 sys.argv = ["main.py", "--cpu"]
 import nodes
 from comfy_api.latest import io
-
-pytestmark = pytest.mark.slow
 
 def hide(name):
     class Missing:

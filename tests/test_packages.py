@@ -17,6 +17,7 @@ from tiny_index import Environment, metadata, use, write_field, write_wheel
 
 pytestmark = pytest.mark.slow
 
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = packages.read(ROOT / "requirements.txt")
 STATES = {"none": [], "cpu": [CPU], "gpu": [GPU], "both": [GPU, CPU]}

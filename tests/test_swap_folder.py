@@ -25,6 +25,8 @@ from pack.likeness.swapping.swap import Settings as Swapping
 from picture_folders import OPEN, SIDE, fill, portrait, rows, someone, swap, tree
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 STATED = "no real event"
 
 

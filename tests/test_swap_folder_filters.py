@@ -29,6 +29,9 @@ from PIL import Image
 from standins import insightface_pack as standins
 from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
+
 REASON = {
     "shift": ("shifted", "no face found again"),
     "sharpness": ("blurred",),

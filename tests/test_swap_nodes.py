@@ -15,6 +15,8 @@ from standins import onnx_swappers
 from standins.ghost import write_ghost
 from standins.reswapper import write_reswapper
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = json.loads((ROOT / "workflows" / "api" / "Swap a face.json").read_text("utf-8"))
 SETTINGS = {each["class_type"]: each["inputs"] for each in BUNDLED.values()}
