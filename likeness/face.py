@@ -10,6 +10,8 @@ from enum import Enum
 
 from torch import Tensor
 
+from .geometry import transform, transform_box
+
 FEW = 5  # absent numbers that a note lists
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
@@ -90,6 +92,19 @@ class Faces:
                 f"the image has {frames} of {width} x {height} px: connect the image that went "
                 "into Detect Faces"
             )
+
+
+def moved(face: Face, matrix: Tensor, frame: int = 0) -> Face:
+    """The face as it is in a crop; what only counts in the picture is left out."""
+    dense = face.landmarks68
+    return replace(
+        face,
+        frame=frame,
+        box=transform_box(face.box, matrix),
+        points=transform(face.points, matrix),
+        landmarks68=None if dense is None else transform(dense, matrix),
+        mesh=None,
+    )
 
 
 def largest_first(faces: Iterable[Face]) -> list[Face]:

@@ -8,11 +8,11 @@ import handmade
 import pytest
 import torch
 from pack.likeness.crop import as_crops
-from pack.likeness.face import Faces
+from pack.likeness.face import Faces, moved
 from pack.likeness.geometry import invert, transform
 from pack.likeness.identity import People
 from pack.likeness.parse import CLASSES, FaceClass, Kind, Parser
-from pack.likeness.swapping.covering import FACE, Covers, moved, patch_masks
+from pack.likeness.swapping.covering import FACE, Covers, patch_masks
 from pack.likeness.swapping.pairing import Pair
 from pack.likeness.swapping.swap import Settings, cut, swap_faces
 from tiny_swapper import TinySwapper, person

@@ -12,8 +12,8 @@ from pack.likeness.face import Face
 from pack.likeness.geometry import transform
 from pack.likeness.identity import Identity, Portrait
 from pack.likeness.models import MODELS, Task, find
+from pack.likeness.outline import outline
 from pack.likeness.swapping import load, onnx_swapper
-from pack.likeness.swapping.outline import outline
 from pack.likeness.swapping.table import ROWS
 from standins import onnx_swappers as standins
 from standins.onnx_swappers import GAINS, LENGTH, SHARE

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum
 
 import torch
 from torch import Tensor
 
 from ..crop import Crops
-from ..face import Face, Faces
-from ..geometry import compose, invert, transform, transform_box
+from ..face import Face, Faces, moved
+from ..geometry import compose, invert
 from ..masks import face_masks
 from ..parse import FaceClass, Parser, parse
 from ..pixels.raster import Border, warp
@@ -41,19 +40,6 @@ FACE = (
     FaceClass.UPPER_LIP,
     FaceClass.LOWER_LIP,
 )
-
-
-def moved(face: Face, matrix: Tensor, frame: int = 0) -> Face:
-    """The face as it is in a crop; what only counts in the picture is left out."""
-    dense = face.landmarks68
-    return replace(
-        face,
-        frame=frame,
-        box=transform_box(face.box, matrix),
-        points=transform(face.points, matrix),
-        landmarks68=None if dense is None else transform(dense, matrix),
-        mesh=None,
-    )
 
 
 def patch_masks(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..outline import outline
 from ..weights import ENDINGS, read
 from . import ghost, inswapper, onnx_swapper
-from .outline import outline
 from .swapper import Swapper
 from .table import ROWS
 

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from ..crop import Crops
+from ..picture import is_picture
 from ..pixels.threads import one_thread
 from ..progress import Progress, ignore
 from .boost import parts
 from .pairing import Pair
 from .swapper import Swapper
-
-FLAT = 1e-3  # spread of a crop's values, 0..1, below which it shows nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +107,7 @@ def _swapped(
         with one_thread():
             for number, crop, answer in zip(here, crops, answers, strict=True):
                 work[number][2].copy_(answer)
-                failed += [] if _is_picture(answer, crop) else [number]
+                failed += [] if is_picture(answer, crop) else [number]
         progress(start + len(here), len(numbers))
     return failed
 
@@ -116,9 +115,3 @@ def _swapped(
 @one_thread()
 def _cleaned(patches: Tensor) -> Tensor:
     return patches.detach().float().nan_to_num(0.0, 1.0, 0.0).clamp_(0, 1)
-
-
-def _is_picture(answer: Tensor, crop: Tensor) -> bool:
-    """Whether it is all numbers, and shows something where something was."""
-    finite = bool(torch.isfinite(answer).all())
-    return finite and (float(answer.std()) >= FLAT or float(crop.std()) < FLAT)

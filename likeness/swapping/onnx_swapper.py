@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,21 @@ from ..crop import take
 from ..face import Face
 from ..geometry import similarity
 from ..identity import Identity, require_space
-from ..pixels.raster import Border
-from ..sessions import (
-    FETCH_AGAIN,
-    available_providers,
-    open_session,
-    provider_notes,
-    runtime_notes,
+from ..onnx_network import (
+    CPU,
+    as_array,
+    open_known,
+    picture_answer,
+    picture_array,
+    require,
+    runs_on_the_cpu,
 )
-from .outline import outline
+from ..outline import outline
+from ..pixels.raster import Border
+from ..sessions import open_session
 from .swapper import PICTURE
 from .table import LENGTH, ROWS, SPACE, Embedding, Layout, Picture, Row, places
 
-CPU = "CPUExecutionProvider"
-FLOATS = "tensor(float)"  # onnxruntime's name for float32
 CONVERTER_INPUT = "input"
 
 
@@ -92,20 +93,16 @@ class OnnxSwapper:
         return torch.stack(done).to(crops.device) if done else crops.float()
 
     def safer(self) -> OnnxSwapper | None:
-        on_the_cpu = self.session.get_providers()[0] == CPU
-        return None if on_the_cpu else load(self.file, [CPU])
+        return None if runs_on_the_cpu(self.session) else load(self.file, [CPU])
 
     def _swapped(self, crop: Tensor, source: Tensor) -> Tensor:
         mean, deviation = (torch.tensor(each) for each in (self.row.mean, self.row.deviation))
-        person = _array(source.movedim(-1, 0) if source.ndim == 3 else source)
-        target = _array(((crop.detach().float().cpu() - mean) / deviation).movedim(-1, 0))
-        answer = self.session.run(None, {"target": target, "source": person})[0]
-        if answer.shape != target.shape:
-            raise ValueError(
-                f"{self.file} answers {target.shape} with {answer.shape}: it is another network. "
-                f"{FETCH_AGAIN}"
-            )
-        result = torch.from_numpy(answer[0].astype(np.float32, copy=False)).movedim(0, -1)
+        target = (crop.detach().float().cpu() - mean) / deviation
+        feed = {
+            "target": picture_array(target),
+            "source": picture_array(source) if source.ndim == 3 else as_array(source),
+        }
+        result = picture_answer(self.file, self.session, feed, like="target")
         return result * 0.5 + 0.5 if self.row.signed else result
 
     def _latent(self, embedding: Tensor, owner: str) -> Tensor:
@@ -116,7 +113,7 @@ class OnnxSwapper:
                 f"the embedding of {owner}, of shape {tuple(embedding.shape)} and length "
                 f"{length:g}, is none: make it anew with Make Identity or Detect Faces"
             )
-        latent = _array(embedding)
+        latent = as_array(embedding)
         if self.converter is not None:
             latent = self.converter.run(None, {CONVERTER_INPUT: latent})[0]
         result = torch.from_numpy(latent[0].astype(np.float32, copy=False))
@@ -136,13 +133,8 @@ def load(file: Path, providers: Sequence[str] | None = None) -> OnnxSwapper:
             f"{', '.join(ROWS)}, known by these names, and inswapper_128 and ReSwapper, known by "
             "what is in them. If it is one of them, give it its name back."
         )
-    wanted = list(available_providers() if providers is None else providers)
-    session = open_session(file, wanted)
-    _require(file, session, row.inputs, row.inputs["target"])
-    running = session.get_providers()
-    notes = [f"{file.name} runs on {', '.join(running)}"]
-    notes += provider_notes(wanted, {file.name: running})
-    return OnnxSwapper(file, row, session, _converter(file, row), (*notes, *runtime_notes()))
+    session, notes = open_known(file, row.inputs, row.inputs["target"], providers)
+    return OnnxSwapper(file, row, session, _converter(file, row), notes)
 
 
 def _converter(file: Path, row: Row) -> Any | None:
@@ -156,37 +148,8 @@ def _converter(file: Path, row: Row) -> Any | None:
         raise FileNotFoundError(f"{file.name} needs another file beside it: {told}")
     outline(beside)
     session = open_session(beside, [CPU])
-    _require(beside, session, {CONVERTER_INPUT: (1, LENGTH)}, (1, LENGTH))
+    require(beside, session, {CONVERTER_INPUT: (1, LENGTH)}, (1, LENGTH))
     return session
-
-
-def _require(
-    file: Path, session: Any, inputs: Mapping[str, tuple[int, ...]], output: tuple[int, ...]
-) -> None:
-    """Refuse a network that takes or gives something else than what is told."""
-    found = {each.name: (tuple(each.shape), each.type) for each in session.get_inputs()}
-    first = session.get_outputs()[0]
-    fits = found.keys() == inputs.keys() and all(
-        _fits(*found[name], shape) for name, shape in inputs.items()
-    )
-    if fits and _fits(tuple(first.shape), first.type, output):
-        return
-    takes = ", ".join(f"{name} {shape} {kind}" for name, (shape, kind) in sorted(found.items()))
-    wanted = ", ".join(f"{name} {shape} {FLOATS}" for name, shape in sorted(inputs.items()))
-    raise ValueError(
-        f"{file} is not the file of that name that is known: it takes {takes} and gives "
-        f"{tuple(first.shape)} {first.type}, where {wanted} and {output} {FLOATS} are expected. "
-        f"{FETCH_AGAIN}"
-    )
-
-
-def _fits(found: tuple, kind: str, wanted: tuple[int, ...]) -> bool:
-    """A side that is not fixed is a name, and takes any number; a file may also tell no shape."""
-    if not found:
-        return kind == FLOATS
-    pairs = zip(found, wanted, strict=False)
-    fixed = all(one == other for one, other in pairs if isinstance(one, int))
-    return kind == FLOATS and len(found) == len(wanted) and fixed
 
 
 def _laid(face: Face, layout: Layout, size: int) -> Tensor:
@@ -194,8 +157,3 @@ def _laid(face: Face, layout: Layout, size: int) -> Tensor:
     if not torch.isfinite(face.points).all():
         raise ValueError(f"its points are not numbers: {face.points.tolist()}")
     return similarity(face.points.cpu(), places(layout, size))
-
-
-def _array(values: Tensor) -> np.ndarray:
-    """With a batch dimension, as onnxruntime wants it."""
-    return np.ascontiguousarray(values.detach().float().cpu().numpy()[None])

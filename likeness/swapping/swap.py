@@ -12,7 +12,7 @@ from torch import Tensor
 from ..compare import cosine
 from ..crop import Crop, Crops, as_crops, take
 from ..detect import Analyzer
-from ..face import Face, Faces
+from ..face import Face, Faces, moved
 from ..geometry import compose, scale_of, scaling
 from ..identity import Identity, People
 from ..laid import Way
@@ -24,7 +24,7 @@ from ..pixels.threads import one_thread
 from ..progress import Progress, ignore
 from ..recognise import recognise
 from .boost import MOST
-from .covering import Covers, moved, patch_masks
+from .covering import Covers, patch_masks
 from .network import Made, through_network
 from .pairing import Pair, Pairing, paired
 from .swapper import Swapper

@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..sessions import FETCH_AGAIN
+from .sessions import FETCH_AGAIN
 
 # Of protobuf: how a field is written, and how long it is where that is fixed.
 VARINT, LONG, BLOCK, SHORT = 0, 1, 2, 5
@@ -63,8 +63,8 @@ def outline(file: Path) -> Shapes:
         ) from problem
     if elsewhere:
         raise ValueError(
-            f"{file} keeps weights in another file, {elsewhere[0]!r}, which is not opened: a "
-            f"swapper is all in one file. {FETCH_AGAIN}"
+            f"{file} keeps weights in another file, {elsewhere[0]!r}, which is not opened: it "
+            f"has to be all in one. {FETCH_AGAIN}"
         )
     return shapes
 
