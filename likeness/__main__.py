@@ -6,7 +6,8 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ examples:
   python -m likeness swap-folder photos swapped --person me.jpg
   python -m likeness swap-folder photos swapped --person anna.safetensors \\
       --analyzer models/insightface/models/buffalo_l --swapper models/insightface/inswapper_128.onnx
+  python -m likeness convert RestoreFormer++.ckpt RestoreFormer++.safetensors
 
 Swap in your own face, or that of a person who agreed. The results say in their metadata that
 they are synthetic and show no real event; leave that in. Many networks forbid commercial use:
@@ -38,6 +40,11 @@ Only pictures right in SOURCE are taken, its sub-folders are not entered, and no
 changed. A run that was stopped, in whatever way, goes on with the same command. Pictures that are
 new or changed are done; results that are there are left alone; results that were deleted are made
 again. Other settings need another TARGET, or --anew.
+"""
+CONVERT = """\
+Write the network of a face restorer's file as .safetensors. What a .ckpt holds beside it, such as
+the other networks that it was trained with, is left out. Nothing in FILE is run, FILE stays, and a
+file that is there is not written over.
 """
 
 
@@ -79,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _swap_folder_options(swap)
+    restorer = commands.add_parser(
+        "convert",
+        help="write a face restorer's .ckpt or .pth file as .safetensors",
+        description=CONVERT,
+    )
+    restorer.add_argument("file", metavar="FILE", type=Path, help="such as RestoreFormer++.ckpt")
+    restorer.add_argument("target", metavar="OUT", type=Path, help="the new .safetensors file")
     return whole
 
 
@@ -148,14 +162,10 @@ def _limit(text: str) -> float | None:
 
 
 def swap_folder(options: argparse.Namespace) -> int:
-    try:
+    with _installed():
         from .swap_folder.folder import swap_folder
         from .swap_folder.summary import describe_folder
         from .swap_folder.written import FolderError
-    except ModuleNotFoundError as error:
-        raise Mistake(
-            f"{error.name} is not installed in {sys.executable}: use ComfyUI's Python"
-        ) from error
     try:
         settings = _settings(options)
         analyzer = _analyzer(options.analyzer)
@@ -177,6 +187,28 @@ def swap_folder(options: argparse.Namespace) -> int:
         raise Mistake(str(error) or "there is not enough memory") from error
     _say(describe_folder(report))
     return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    with _installed():
+        from .convert import convert
+    try:
+        _say(str(convert(options.file.expanduser(), options.target.expanduser())))
+    except BrokenPipeError:
+        raise
+    except (MemoryError, OSError, RuntimeError, ValueError) as error:
+        raise Mistake(str(error) or "there is not enough memory") from error
+    return 0
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Mistake(
+            f"{error.name} is not installed in {sys.executable}: use ComfyUI's Python"
+        ) from error
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -258,7 +290,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-COMMANDS = {"swap-folder": swap_folder}
+COMMANDS = {"swap-folder": swap_folder, "convert": convert}
 
 
 if __name__ == "__main__":

@@ -11,11 +11,20 @@ from typing import BinaryIO
 import torch
 from torch import Tensor, nn
 
+from . import lightning
 from .report import counted
 from .sessions import FETCH_AGAIN
 
 SAFETENSORS = ".safetensors"
 ENDINGS = (".pth.tar", ".pth", ".pt", SAFETENSORS)
+CHECKPOINT = ".ckpt"  # of Lightning, which restorers come in
+# Where training scripts put the tensors, the averaged ones before those that were averaged.
+LEVELS = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net")
+DEEPEST = 2  # levels
+PREFIXES = ("module.", "netG.")  # of several devices at once, and of the half of a pair
+MIXED = "it is no file of weights, or not of them alone"
+# What torch raises for files that are cut or that no program has written.
+MALFORMED = (EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 class OtherNetwork(ValueError):
@@ -35,13 +44,14 @@ def read(file: Path, instead: str) -> dict[str, Tensor]:
             f"{instead}: 'python install.py models {instead}' in the pack's folder fetches it."
         )
     with file.open("rb") as opened:
-        held = _load(opened, file)
-    # Training scripts save their networks one level down, and for several devices at once.
-    held = held.get("state_dict", held) if isinstance(held, Mapping) else held
+        held = _unwrapped(_load(opened, file))
     if not isinstance(held, Mapping) or not all(isinstance(key, str) for key in held):
         raise ValueError(broken(file, f"it holds a {type(held).__name__}, not tensors by name"))
     tensors = {key: value for key, value in held.items() if isinstance(value, Tensor)}
-    return {key.removeprefix("module."): value for key, value in tensors.items()}
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    return tensors
 
 
 def blank(make: Callable[[], nn.Module]) -> nn.Module:
@@ -97,14 +107,24 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
         raise ValueError(broken(file, str(problem))) from problem
 
 
+def _unwrapped(held: object) -> object:
+    for _ in range(DEEPEST):
+        if isinstance(held, Mapping):
+            found = [held[key] for key in LEVELS if isinstance(held.get(key), Mapping)]
+            held = found[0] if found else held
+    return held
+
+
 def _load(opened: BinaryIO, file: Path) -> object:
     try:
-        return torch.load(opened, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as problem:  # torch's own words advise to load it all the same
-        reason = "it is no file of weights, or not of them alone"
-        raise ValueError(broken(file, reason)) from problem
-    except (EOFError, OSError, RuntimeError, KeyError, ValueError) as problem:
-        raise ValueError(broken(file, str(problem) or "it ends too early")) from problem
+        return lightning.load(opened)
+    except lightning.Unsafe as problem:
+        raise ValueError(broken(file, f"{MIXED}: opening it would run {problem}")) from problem
+    except (pickle.UnpicklingError, *MALFORMED) as problem:
+        reason = str(problem) or "it ends too early"
+        # Torch's own words advise to load it all the same.
+        advises = isinstance(problem, pickle.UnpicklingError) or "weights_only" in reason
+        raise ValueError(broken(file, MIXED if advises else reason)) from problem
 
 
 def _is_torchscript(file: Path) -> bool:
