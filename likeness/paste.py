@@ -39,6 +39,7 @@ from .progress import Progress, ignore
 
 RING = 0.08  # width of the ring that colours are compared on, as a share of the extent
 MOST = 10  # of a share or a strength: more is a slip
+THIN = 0.02  # width of the fade that even a patch without faded sides gets, as a share of it
 ASPECT = 0.02  # how far a patch may be from the shape it was cut in
 
 Sides = tuple[Tensor, Tensor]
@@ -60,6 +61,10 @@ class Blend:
     feather: float = 0.1  # share of the extent, inwards
     colour: float = 0.0  # how much of the colour difference on the ring is taken out
     grain: float = 0.0  # how much of the missing noise is put back
+    # Whether a patch that has a mask of its own fades out at its sides too; None: as the method has
+    # it, which is yes but for the two classic ones.
+    sides: bool | None = None
+    factor: float = 1.0  # how much larger the picture was made for the patches; facexlib's edge
 
     def __post_init__(self):
         for name in ("feather", "colour", "grain"):
@@ -130,6 +135,7 @@ def paste_into(
     masks: Sequence[Tensor] = (),
     patch_mask: Tensor | None = None,
     new: Tensor | None = None,
+    amount: float = 1.0,
 ) -> Sides | None:
     """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam's sides.
 
@@ -137,7 +143,8 @@ def paste_into(
     has no edge.
 
     `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch. Into `new` (H, W)
-    is written how much of each pixel the patch makes up, where that is more than was there.
+    is written how much of each pixel the patch makes up, where that is more than was there. Of
+    all that, `amount` (0..1) is mixed in.
     """
     patch = patch.detach().to(frame.device).float()
     masks = [each.detach().to(frame.device) for each in (crop.mask, *masks) if each is not None]
@@ -150,7 +157,7 @@ def paste_into(
             return None
         if way is Way.CHANGE and not difference(patch, crop.original).any():
             return None
-        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window, new)
+        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window, new, amount)
 
 
 def _paste_into(
@@ -163,14 +170,17 @@ def _paste_into(
     patch_mask: Tensor | None,
     window: Window,
     new: Tensor | None,
+    amount: float,
 ) -> Sides | None:
     allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
     share = _share(crop, blend, patch_mask)
     if blend.colour:
         patch = _matched(patch, crop, blend.colour, share, masks, frame.shape[:2])
-    layer, alpha = laid(patch, share, crop, window, way)
+    picks = blend.method is Method.FACEXLIB
+    layer, alpha = laid(patch, share, crop, window, way, picks)
     alpha = _classic(alpha, crop, window, blend, patch_mask is not None)
     alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
+    alpha = alpha if amount == 1 else alpha * amount
     x0, y0, x1, y1 = window
     here = frame[y0:y1, x0:x1]
     if new is not None:
@@ -208,7 +218,8 @@ def _share(crop: Crop, blend: Blend, patch_mask: Tensor | None) -> Tensor | None
     if own is not None:
         own = feathered(own, pixels)
     if blend.method is not Method.INSIGHTFACE and crop.mask is None:
-        around = square(size, pixels, device)
+        hard = own is not None and blend.sides is False
+        around = square(size, THIN * max(size) if hard else pixels, device)
         own = around if own is None else torch.minimum(own, around)
     return own
 
@@ -217,8 +228,9 @@ def _classic(alpha: Tensor, crop: Crop, window: Window, blend: Blend, own: bool)
     """With the edge that insightface or facexlib would make."""
     if blend.method is Method.INSIGHTFACE:
         theirs = insightface_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
-    elif blend.method is Method.FACEXLIB and not own:
-        theirs = facexlib_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
+    elif blend.method is Method.FACEXLIB and (blend.sides or not own):
+        local, size = to_window(crop, window), crop.original.shape[:2]
+        theirs = facexlib_alpha(local, size, alpha.shape, factor=blend.factor)
     else:
         return alpha
     return torch.minimum(alpha, theirs.to(alpha))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .face import Face, Faces
 from .geometry import scale_of
-from .models import MODELS
+from .models import MODELS, find
 
 if TYPE_CHECKING:
     from .crop import Crops
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .identity import People
     from .montage.montage import Montage
     from .paste import Pasted
+    from .restoring.restore import Restoration, Restored
+    from .restoring.restorer import Restorer
     from .swapping.swap import Swapped
     from .swapping.swapper import Swapper
 
@@ -104,6 +106,44 @@ def describe_swapper(swapper: Swapper | Montage) -> str:
         lines = [f"{swapper.name}: {swapper.size} px, takes {swapper.takes}"]
     lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}" for row in rows]
     return "\n".join([*lines, *swapper.notes])
+
+
+def describe_restored(restored: Restored) -> str:
+    """A line of totals, the notes, then what became of every face."""
+    done = [each for each in restored.restorations if each.left is None]
+    pictures = counted(len({each.face.frame for each in done}), "picture")
+    total = counted(len(restored.restorations), "face")
+    lines = [f"{len(done)} of {total} restored in {pictures} by {restored.restorer}"]
+    if not restored.restorations:
+        lines = ["no face to restore"]
+    lines += restored.notes
+    for number, each in enumerate(restored.restorations):
+        lines.append(f"{number}: frame {each.face.frame}, {_restoration(each)}")
+    return shortened(lines)
+
+
+def _restoration(each: Restoration) -> str:
+    if each.left is not None:
+        return f"left as it was: {each.left}"
+    parts = [f"{max(each.face.width, each.face.height):.0f} px"]
+    if each.likeness is not None:
+        parts.append(f"similarity to itself before {each.unguarded:.2f}")
+    if each.likeness != each.unguarded:
+        parts[-1] += f", guarded {each.likeness:.2f} at strength {each.amount:.2f}"
+    before, after = each.sharpness
+    parts += [f"sharpness {before:.0f} -> {after:.0f}", f"changed by {each.change:.1%}"]
+    if each.seam is not None:
+        parts.append(f"seam {each.seam:.2f}")
+    return ", ".join(parts)
+
+
+def describe_restorer(restorer: Restorer) -> str:
+    """What it is, its licence, the notes."""
+    told = "fidelity counts" if restorer.has_fidelity else "fidelity counts for nothing"
+    lines = [f"{restorer.name}: {restorer.size} px, {told}"]
+    row = find(restorer.like)  # whatever name a user gave the file
+    lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}"]
+    return "\n".join([*lines, *restorer.notes])
 
 
 def describe_analyzer(analyzer: Analyzer) -> str:

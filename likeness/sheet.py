@@ -53,10 +53,13 @@ def _place(sheet: Image, row: Sequence[tuple[str, Image]], top: int) -> None:
     draw, font, left = ImageDraw.Draw(sheet), ImageFont.load_default(size=16), GAP
     for caption, tile in row:
         sheet.paste(tile, (left, top))
-        # Pillow's own font has no accents.
-        plain = unicodedata.normalize("NFKD", caption).encode("ascii", "ignore").decode()
-        draw.text((left, top + HEIGHT + 4), plain, INK, font)
+        draw.text((left, top + HEIGHT + 4), plain(caption), INK, font)
         left += tile.width + GAP
+
+
+def plain(text: str) -> str:
+    """The text as Pillow's own font can write it, which has no accents."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .align import AlignFaces, PasteFaces
 from .analyzer import LoadFaceAnalyzer
+from .compare_restorers import CompareRestorers
 from .demo import DemoPortrait
 from .detect import DetectFaces
 from .faces import DrawFaces, FacesToBoxes, SelectFaces
@@ -16,6 +17,7 @@ from .inpaint import CropForInpaint, StitchInpaint
 from .landmarks import LoadLandmarkNetwork, RefineLandmarks
 from .masks import FaceMask
 from .parse import LoadFaceParser, ParseFace
+from .restore import LoadFaceRestorer, RestoreFaces
 from .swap import LoadSwapper, SwapFaces
 from .swap_folder import SwapFolder
 
@@ -42,6 +44,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     LoadSwapper,
     SwapFaces,
     SwapFolder,
+    LoadFaceRestorer,
+    RestoreFaces,
+    CompareRestorers,
     DemoPortrait,
 )
 

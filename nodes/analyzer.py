@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from comfy_api.latest import io
 
 from ..likeness import insight
+from ..likeness.detect import detect
+from ..likeness.face import Faces as FoundFaces
 from ..likeness.report import describe_analyzer
-from .host import fingerprint, model_folders, reported
+from .host import fingerprint, meant, model_folders, progress, reported
 from .types import Analyzer
 
 BUILT_IN = "built in"
@@ -71,6 +74,14 @@ def finder(analyzer: object) -> object:
             f"analyzer: a {type(analyzer).__name__} finds no faces: connect Load Face Analyzer"
         )
     return analyzer
+
+
+def faces_in(image: torch.Tensor, faces: object, analyzer: object) -> FoundFaces:
+    """What came by a faces socket; all that the analyzer finds where nothing did."""
+    if faces is None:
+        return detect(image, analyzer, progress=progress(len(image)))
+    meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
+    return faces
 
 
 def _folder(analyzer: str) -> Path:

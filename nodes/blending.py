@@ -57,7 +57,7 @@ def blend_input(feather: float) -> io.DynamicCombo.Input:
         ],
         tooltip="How the crop and the picture meet. 'feather' is a soft edge; 'multi-band' blends "
         "tones wide and detail narrow; 'gradient-domain' takes the crop's detail and the "
-        "picture's tones. The last two are the edges of insightface and of facexlib.",
+        "picture's tones. The last two paste as insightface and facexlib do.",
     )
 
 

@@ -15,7 +15,14 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io, ui
 
 REACTOR = ("reactor", "faces")  # where ReActor keeps its face files
-MODEL_FOLDERS = ("insightface", "facedetection", "reswapper", "hyperswap", "identities")
+MODEL_FOLDERS = (
+    "insightface",
+    "facedetection",
+    "reswapper",
+    "hyperswap",
+    "facerestore_models",
+    "identities",
+)
 
 
 def register_model_folders() -> None:

@@ -7,8 +7,6 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
-from ..likeness.detect import detect
-from ..likeness.face import Faces as FoundFaces
 from ..likeness.identity import People
 from ..likeness.models import Task
 from ..likeness.parse import WORKING as PARSING
@@ -20,7 +18,7 @@ from ..likeness.swapping.covering import Covers
 from ..likeness.swapping.pairing import Pairing
 from ..likeness.swapping.swapper import BATCH
 from . import weights
-from .analyzer import finder
+from .analyzer import faces_in, finder
 from .blending import blend_input, blend_of, way_input
 from .host import loaded, meant, named, patched, progress, reported, working_dtype
 from .types import Analyzer, Crops, Faces, Identity, Parser, Swapper
@@ -227,9 +225,7 @@ class SwapFaces(io.ComfyNode):
         )
         if settings.covers is Covers.PARSED:
             parser = loaded("parser", parser, ParserNetwork, "Load Face Parser", PARSING)
-        if faces is None:
-            faces = detect(image, analyzer, progress=progress(len(image)))
-        meant("faces", faces, FoundFaces, "Detect Faces or Select Faces")
+        faces = faces_in(image, faces, analyzer)
         swapped = swap_faces(
             image,
             faces,

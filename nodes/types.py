@@ -11,6 +11,7 @@ Parser = io.Custom("LIKENESS_PARSER")  # a patcher around a likeness.parse.Parse
 Parsing = io.Custom("LIKENESS_PARSING")  # likeness.parse.Parsing
 Identity = io.Custom("LIKENESS_IDENTITY")  # likeness.identity.People
 Swapper = io.Custom("LIKENESS_SWAPPER")  # likeness.swapping.swapper.Swapper, or a patcher around it
+Restorer = io.Custom("LIKENESS_RESTORER")  # likeness.restoring.restorer.Restorer, or as above
 LandmarkNetwork = io.Custom("LIKENESS_LANDMARK_NETWORK")  # a patcher around likeness.nets.fan.FAN
 
 # Core's, by name, since they have no class in every ComfyUI that has the V3 schema.

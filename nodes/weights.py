@@ -9,8 +9,8 @@ from ..likeness.models import MODELS, Task, missing
 from ..likeness.weights import ENDINGS
 from .host import model_folders
 
-ONNX = ".onnx"
-SWAPPERS = (Task.SWAP,)  # tasks whose networks come as ONNX files too
+# What networks of a task come in beside the endings that all have.
+MORE: dict[Task, tuple[str, ...]] = {Task.SWAP: (".onnx",), Task.RESTORE: (".onnx", ".ckpt")}
 
 
 def choices(task: Task) -> list[str]:
@@ -58,7 +58,7 @@ def states(task: Task) -> str:
 
 def _files(task: Task) -> dict[str, Path]:
     """Every file that could hold weights for the task, by name; the first of a name counts."""
-    endings = (*ENDINGS, ONNX) if task in SWAPPERS else ENDINGS
+    endings = (*ENDINGS, *MORE.get(task, ()))
     found: dict[str, Path] = {}
     for folder in (folder for key in _keys(task) for folder in model_folders(key)):
         readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)

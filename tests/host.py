@@ -49,12 +49,26 @@ def face_parser(file: Path) -> None:
     write_parsenet(file)
 
 
+def face_restorer(file: Path) -> None:
+    from standins.restorers import write_restoreformer
+
+    write_restoreformer(file)
+
+
+def sharpening_restorer(file: Path) -> None:
+    from standins.onnx_restorers import write_sharpening
+
+    write_sharpening(file)
+
+
 # What stands in the models folder under the names that the workflows use: name -> maker.
 STANDINS: Mapping[str, Callable[[Path], object]] = {
     "insightface/models/buffalo_l": insightface_pack,
     "checkpoints/v1-5-pruned-emaonly-fp16.safetensors": sd15,
     "facedetection/2DFAN4-11f355bf06.pth.tar": landmark_network,
     "facedetection/parsing_parsenet.pth": face_parser,
+    "facerestore_models/GFPGANv1.4.pth": face_restorer,
+    "facerestore_models/gfpgan_1.4.onnx": sharpening_restorer,
 }
 
 

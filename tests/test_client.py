@@ -116,3 +116,8 @@ def test_the_results_are_what_was_saved_or_the_previews_where_nothing_was():
     shown = {"filename": "b.png", "subfolder": "", "type": "temp"}
     assert results({"outputs": {"1": {"images": [shown]}, "2": {"images": [saved]}}}) == [saved]
     assert results({"outputs": {"1": {"images": [shown]}, "2": {"text": ["x"]}}}) == [shown]
+
+
+def test_what_is_in_a_folder_of_models(server):
+    assert "GFPGANv1.4.pth" in server.client.models("facerestore_models")
+    assert "codeformer.pth" not in server.client.models("facerestore_models")

@@ -236,6 +236,15 @@ def test_a_swap_runs_for_every_ordered_pair(tmp_path):
             assert values == {"1": job.pair.person, "2": job.pair.target, "3": None, "4": None}
 
 
+def test_a_swap_that_is_restored_is_no_pair(tmp_path):
+    """The sheet of swaps shows swaps."""
+    swap = {str(n): {"class_type": demo.PORTRAIT, "inputs": {"portrait": "one"}} for n in (1, 2)}
+    swap["3"] = {"class_type": demo.SWAP, "inputs": {"image": ["1", 0], "source": ["2", 0]}}
+    swap["4"] = {"class_type": demo.RESTORE, "inputs": {"image": ["3", 0]}}
+    (tmp_path / "A.json").write_text(json.dumps(swap), "utf-8")
+    assert [job.pair for job in demo.jobs([tmp_path / "A.json"], NODE)] == [None, None]
+
+
 def test_a_workflow_for_a_folder_runs_once(tmp_path):
     prompt = {
         "1": {"class_type": demo.PORTRAIT, "inputs": {"portrait": "two"}},
@@ -250,19 +259,14 @@ FILE = {"name": "a.safetensors", "url": "https://example.invalid/a", "directory"
 LOADERS = {"id": 1, "type": "Loader", "properties": {"models": [FILE]}}
 
 
-@pytest.mark.parametrize(
-    "kind", [["COMBO", {"options": ["b", FILE["name"]]}], [["b", FILE["name"]]]]
-)
-def test_model_files_that_are_there_are_not_needed(kind):
-    plain = {"id": 2, "type": "Other", "properties": {}}
-    number = {"strength": ["FLOAT", {"default": 1.0}]}
-    known = {"Loader": {"input": {"required": number, "optional": {"file": kind}}}, "Other": {}}
-    assert demo.needed({"nodes": [LOADERS, plain]}, known) == []
+def test_model_files_that_are_there_are_not_needed():
+    graph = {"nodes": [LOADERS, {"id": 2, "type": "Other", "properties": {}}]}
+    assert demo.needed(graph, lambda folder: ["b", FILE["name"]]) == []
 
 
 def test_model_files_that_are_not_there_are_named_once():
-    known = {"Loader": {"input": {"required": {"file": ["COMBO", {"options": ["b"]}]}}}}
-    (needed,) = demo.needed({"nodes": [LOADERS, LOADERS]}, known)
+    folders = {FILE["directory"]: ["b"], "loras": [FILE["name"]]}
+    (needed,) = demo.needed({"nodes": [LOADERS, LOADERS]}, folders.__getitem__)
     assert all(value in str(needed) for value in FILE.values())
 
 

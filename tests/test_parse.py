@@ -64,8 +64,8 @@ def test_the_orders_are_what_the_networks_learned():
     assert left_out == {"background", "hat", "necklace", "neck", "cloth"}
 
 
-def facexlibs(files: Path, name: str, crops: np.ndarray) -> np.ndarray:
-    """Class numbers (N, 512, 512) of RGB uint8 crops, as facexlib's users find them."""
+def facexlibs(files: Path, name: str, crops: np.ndarray) -> torch.Tensor:
+    """How much each class counts (N, 19, 512, 512) in RGB uint8 crops, to facexlib's users."""
     from torchvision.transforms.functional import normalize
 
     kind = name.removeprefix("parsing_").removesuffix(".pth")
@@ -77,19 +77,22 @@ def facexlibs(files: Path, name: str, crops: np.ndarray) -> np.ndarray:
         mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     network.load_state_dict(torch.load(files / name, weights_only=True))
     with torch.no_grad():
-        return network.eval()(normalize(seen, mean, deviation))[0].argmax(1).numpy()
+        return network.eval()(normalize(seen, mean, deviation))[0]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_classes_are_facexlibs(files, name):
-    """The same crop gives the same class at every pixel."""
+    """The same crop gives the same class at every pixel, or one that counts as much."""
     crops = (pictures(512, 512, 2) * 255).round().byte().numpy()
-    wanted = facexlibs(files, name, crops)
-    assert len(np.unique(wanted)) > 8
+    counts = facexlibs(files, name, crops)
+    assert len(counts.argmax(1).unique()) > 8
     with torch.no_grad():
-        found = load(files / name)(torch.from_numpy(crops).float() / 255).numpy()
-    numbers = np.array([CLASSES.index(FaceClass(each)) for each in ORDERS[name].split(", ")])
-    assert np.array_equal(found, numbers[wanted])
+        found = load(files / name)(torch.from_numpy(crops).float() / 255)
+    order = ORDERS[name].split(", ")
+    theirs = torch.tensor([order.index(each.value) for each in CLASSES])[found.long()]
+    lost = counts.amax(1) - counts.gather(1, theirs[:, None])[:, 0]
+    assert lost.max() < 1e-5
+    assert (lost > 0).float().mean() < 1e-4
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Cutting and pasting against insightface's INSwapper and facexlib's FaceRestoreHelper themselves.
 
-Faces that are pasted into less than half of the patch's size are another matter: they are averaged
-here, while both of them pick single pixels.
+Faces that insightface pastes into less than half of the patch's size are another matter: they are
+averaged here, while it picks single pixels.
 """
 
 from __future__ import annotations

@@ -107,6 +107,8 @@ def test_the_thumbnail_shows_what_it_makes(workflow, server, rewrite):
 def shown(workflow, server) -> list[np.ndarray]:
     """The pictures of the thumbnail: those of the nodes it names, or the last of all."""
     prompt = read(workflow.api_file)
+    for number, inputs in workflow.thumbnail_with.items():
+        prompt[str(number)]["inputs"] |= inputs
     if not workflow.thumbnail_of:
         return server.run(prompt).images()[-1:]
     result = server.run(builder.leading_to(prompt, [str(each) for each in workflow.thumbnail_of]))
@@ -126,7 +128,9 @@ def test_without_the_model_files_only_the_models_are_missing(start_server, brows
     editor = browser.open(bare.url)
     for workflow in WORKFLOWS:
         editor.load(read(workflow.file))
-        loaders = [node for node in workflow.nodes if node.models]
+        # Ours offer files that are not there too, and say at the run how to get them.
+        theirs = [node for node in workflow.nodes if not node.type.startswith("Likeness")]
+        loaders = [node for node in theirs if node.models]
         assert set(editor.missing_nodes()) <= {node.type for node in loaders}
         assert bool(editor.complaints()) == bool(loaders)
         assert editor.take_errors() == []

@@ -67,6 +67,8 @@ class Workflow:
     groups: tuple[Group, ...] = ()
     thumbnail_of: tuple[int, ...] = ()  # nodes whose pictures it shows side by side; else the last
     thumbnail_at: tuple[float, float] = (0.5, 0.5)  # which part, where a picture is no square
+    # Inputs that differ for it, by node: random weights stand in for networks and show nothing.
+    thumbnail_with: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:

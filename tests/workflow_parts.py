@@ -19,8 +19,10 @@ def load_checkpoint(number: int, at: Place, size: Size) -> Node:
     )
 
 
-def demo_portrait(number: int, at: Place, size: Size, portrait: str) -> Node:
-    return Node(number, "LikenessDemoPortrait", "Demo Portrait", at, size, {"portrait": portrait})
+def demo_portrait(
+    number: int, at: Place, size: Size, portrait: str, title: str = "Demo Portrait"
+) -> Node:
+    return Node(number, "LikenessDemoPortrait", title, at, size, {"portrait": portrait})
 
 
 def load_analyzer(number: int, at: Place, size: Size) -> Node:
@@ -102,3 +104,55 @@ def make_identity(
 def load_swapper(number: int, at: Place, size: Size) -> Node:
     inputs = {"swapper": "built in: warp and blend"}
     return Node(number, "LikenessLoadSwapper", "Load Swapper", at, size, inputs)
+
+
+RESTORER = {
+    "name": "GFPGANv1.4.pth",
+    "url": "https://github.com/TencentARC/GFPGAN/releases/download/v1.3.0/GFPGANv1.4.pth",
+    "directory": "facerestore_models",
+}
+
+
+def load_restorer(number: int, at: Place, size: Size) -> Node:
+    inputs = {"restorer": RESTORER["name"]}
+    return Node(
+        number, "LikenessLoadFaceRestorer", "Load Face Restorer", at, size, inputs, (RESTORER,)
+    )
+
+
+def swap_faces(number: int, at: Place, size: Size, image: Link, swapper: Link, **own) -> Node:
+    inputs = {"image": image, "swapper": swapper, "strength": 1.0, "boost": 1, "covers": "box"}
+    inputs |= {"pairing": "in order", "way": "replace", "blend": "feather"}
+    inputs |= {"blend.feather": 0.1, "blend.colour": 0.0, "blend.grain": 0.0}
+    return Node(number, "LikenessSwapFaces", "Swap Faces", at, size, inputs | own)
+
+
+def restore_faces(number: int, at: Place, size: Size, image: Link, restorer: Link, **own) -> Node:
+    inputs = {"image": image, "restorer": restorer, "strength": 1.0, "fidelity": 0.7}
+    inputs |= {"covers": "square and parsed", "guard": 0.3, "min_pixels": 16, "max_pixels": 0}
+    inputs |= {"factor": 1.0, "way": "replace", "blend": "feather"}
+    inputs |= {"blend.feather": 0.1, "blend.colour": 0.0, "blend.grain": 0.0}
+    return Node(number, "LikenessRestoreFaces", "Restore Faces", at, size, inputs | own)
+
+
+def swapped_portraits() -> tuple[Node, ...]:
+    """Nodes 1 to 8: a person's face (2) onto the first face (5) of a target (1), by Swap Faces."""
+    return (
+        demo_portrait(1, (0, 0), (290, 200), "snow", "Target"),
+        demo_portrait(2, (0, 265), (290, 200), "studio", "Person"),
+        load_analyzer(3, (0, 530), (290, 150)),
+        detect_faces(4, (335, 0), (290, 240), Link(1), Link(3)),
+        select_faces(5, (335, 305), (290, 400), Link(4), "0"),
+        make_identity(6, (335, 770), (290, 310), Link(2), Link(3), ""),
+        load_swapper(7, (670, 0), (290, 150)),
+        swap_faces(
+            8,
+            (670, 215),
+            (290, 865),
+            Link(1),
+            Link(7),
+            faces=Link(5),
+            identity=Link(6),
+            analyzer=Link(3),
+        ),
+    )

@@ -50,10 +50,17 @@ def insightface_alpha(
 
 
 def facexlib_alpha(
-    local: Tensor, patch: tuple[int, int], window: tuple[int, int], exact_blur: bool = False
+    local: Tensor,
+    patch: tuple[int, int],
+    window: tuple[int, int],
+    exact_blur: bool = False,
+    factor: float = 1.0,
 ) -> Tensor:
-    """FaceRestoreHelper's square mask (h, w): a twentieth of the face eroded and blurred."""
-    mask = _least(footprint(patch, local, window), 2)
+    """FaceRestoreHelper's square mask (h, w): a twentieth of the face eroded and blurred.
+
+    `factor` is how much larger than the picture that the patch was cut from this one is.
+    """
+    mask = _least(footprint(patch, local, window), int(2 * factor))
     edge = isqrt(int(mask.sum(dtype=torch.float64))) // 20
     eroded = _least(mask, 2 * edge or 3)  # an empty kernel is one of 3 x 3 to OpenCV
     return _softened(eroded, edge, exact_blur)

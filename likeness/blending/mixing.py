@@ -55,8 +55,9 @@ def _mix_by_opencv(picture: np.ndarray, patch: np.ndarray, alpha: np.ndarray) ->
             part = np.ascontiguousarray(share[:, columns])
             mixed = cv2.multiply(cv2.subtract(there, here), cv2.merge([part] * 3))
             cv2.add(here, mixed, dst=mixed)
-            cv2.copyTo(there, cv2.compare(part, 1.0, cv2.CMP_GE), mixed)
-            cv2.copyTo(mixed, cv2.compare(part, 0.0, cv2.CMP_GT), here)
+            # Not by cv2.compare, which refuses a single pixel.
+            cv2.copyTo(there, (part >= 1).view(np.uint8), mixed)
+            cv2.copyTo(mixed, (part > 0).view(np.uint8), here)
 
 
 def _colours(patch: np.ndarray) -> np.ndarray:

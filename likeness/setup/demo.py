@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,13 @@ from .process import Say, SetupError, clean_environment, tail
 from .server import running
 
 PORTRAIT, SWAP, SWAP_FOLDER = "LikenessDemoPortrait", "LikenessSwapFaces", "LikenessSwapFolder"
+RESTORE = "LikenessRestoreFaces"
 SWAPS, CONTACT = "swaps.jpg", "contact-sheet.jpg"
 SHEETS = {SWAPS: "a sheet of swaps", CONTACT: "a contact sheet"}
 JOB_LIMIT = 3600.0  # seconds for one picture: a large model takes its time without a GPU
+
+
+Files = Callable[[str], Sequence[str]]  # the names of those in a folder of models
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Shown]:
     known = client.object_info()
     if PORTRAIT not in known:
         raise SetupError(f"ComfyUI did not load the pack:\n{import_error(log)}\nIts log: {log}")
-    todo = list(jobs(_complete(PACK / "workflows", known, say), known[PORTRAIT]))
+    complete = _complete(PACK / "workflows", client.models, say)
+    todo = list(jobs(complete, known[PORTRAIT]))
     pictures: list[Shown] = []
     for number, job in enumerate(todo, 1):
         began = time.monotonic()
@@ -126,7 +131,7 @@ def import_error(log: Path) -> str:
     return tail(before, 8) if told else tail(text, 8)
 
 
-def _complete(folder: Path, known: dict, say: Say) -> list[Path]:
+def _complete(folder: Path, there: Files, say: Say) -> list[Path]:
     """The API files of the workflows that have all their model files."""
     files = sorted((folder / "api").glob("*.json"))
     if not files:
@@ -134,20 +139,20 @@ def _complete(folder: Path, known: dict, say: Say) -> list[Path]:
     complete = []
     for file in files:
         graph = json.loads((folder / file.name).read_text("utf-8"))
-        if lacking := needed(graph, known):
+        if lacking := needed(graph, there):
             say(f"Left out: {file.stem}. It needs {'; '.join(map(str, lacking))}.")
         else:
             complete.append(file)
     return complete
 
 
-def needed(graph: dict, known: dict) -> list[Needed]:
-    """The model files that a workflow (in UI format) names and this ComfyUI does not offer."""
-    lacking = []
-    for node in graph["nodes"]:
-        for model in node["properties"].get("models", ()):
-            if model["name"] not in offered(known[node["type"]]):
-                lacking.append(Needed(**model))
+def needed(graph: dict, there: Files) -> list[Needed]:
+    """The model files that a workflow (in UI format) names and this ComfyUI does not have.
+
+    What a node offers does not tell: ours offer files that are not there.
+    """
+    named = [model for node in graph["nodes"] for model in node["properties"].get("models", ())]
+    lacking = [Needed(**each) for each in named if each["name"] not in there(each["directory"])]
     return list(dict.fromkeys(lacking))
 
 
@@ -155,13 +160,14 @@ def jobs(files: Iterable[Path], portrait: dict) -> Iterator[Job]:
     """Every workflow with every portrait; one without a portrait node, or for a folder, runs once.
 
     Where a workflow takes several portraits, the others are those that follow in the list. One
-    that swaps faces between two runs for every ordered pair of them.
+    that swaps faces between two, and no more, runs for every ordered pair of them.
     """
     name, choices = combo(portrait)
     for file in files:
         prompt = json.loads(file.read_text("utf-8"))
         places = _of_class(prompt, PORTRAIT)
-        if len(places) == 2 and _of_class(prompt, SWAP):
+        swaps = _of_class(prompt, SWAP) and not _of_class(prompt, RESTORE)
+        if len(places) == 2 and swaps:
             yield from _pairs(file.stem, prompt, name, choices)
             continue
         once = not places or _of_class(prompt, SWAP_FOLDER)
@@ -211,12 +217,6 @@ def _with(prompt: dict, name: str, values: dict[str, str]) -> dict:
 
 def _file_name(title: str) -> str:
     return re.sub(r'[<>:"/\\|?*]', "_", title)
-
-
-def offered(node: dict) -> set[str]:
-    """Every value that a choice of the node can take, as /object_info describes it."""
-    inputs = node["input"].get("required", {}) | node["input"].get("optional", {})
-    return {option for described in inputs.values() for option in _options(described)}
 
 
 def combo(node: dict) -> tuple[str, list[str]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..sheet import INK, PAPER
+from ..sheet import INK, PAPER, plain
 from .journal import Journal, Record, State
 from .sources import Listing, Unreadable, decode
 
@@ -109,7 +108,7 @@ def _measured(record: Record) -> list[str]:
 def _write(sheet: Image, at: tuple[int, int], text: str, ink: tuple[int, int, int]) -> None:
     from PIL import ImageDraw, ImageFont
 
-    # Pillow's own font has no accents.
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    short = plain if len(plain) <= LETTERS or at[1] < 2 * LINE else plain[: LETTERS - 3] + "..."
+    short = plain(text)
+    if len(short) > LETTERS and at[1] >= 2 * LINE:
+        short = short[: LETTERS - 3] + "..."
     ImageDraw.Draw(sheet).text(at, short, ink, ImageFont.load_default(size=11))

@@ -27,7 +27,7 @@ Identity* keeps it.
 **Sharper**: *boost* in *Swap Faces*. **Hair or a hand over the face**: connect *Load Face \
 Parser* and set *covers* to *parsed*. **A seam**: raise *colour* or widen *feather*.
 
-**Restore before it is pasted**: take *crops* and *placement*, and end with *Paste Faces*.
+**Restore the new face**: the workflow *Swap, restore and compare* does that.
 """
 
 WORKFLOW = Workflow(
@@ -40,50 +40,7 @@ WORKFLOW = Workflow(
         Group("Before and after", at=(990, -75), size=(420, 1180), colour="#b58b2a"),
     ),
     nodes=(
-        Node(
-            1,
-            "LikenessDemoPortrait",
-            "Target",
-            at=(0, 0),
-            size=(290, 200),
-            inputs={"portrait": "snow"},
-        ),
-        Node(
-            2,
-            "LikenessDemoPortrait",
-            "Person",
-            at=(0, 265),
-            size=(290, 200),
-            inputs={"portrait": "studio"},
-        ),
-        parts.load_analyzer(3, (0, 530), (290, 150)),
-        parts.detect_faces(4, (335, 0), (290, 240), Link(1), Link(3)),
-        parts.select_faces(5, (335, 305), (290, 400), Link(4), "0"),
-        parts.make_identity(6, (335, 770), (290, 310), Link(2), Link(3), ""),
-        parts.load_swapper(7, (670, 0), (290, 150)),
-        Node(
-            8,
-            "LikenessSwapFaces",
-            "Swap Faces",
-            at=(670, 215),
-            size=(290, 865),
-            inputs={
-                "image": Link(1),
-                "swapper": Link(7),
-                "strength": 1.0,
-                "boost": 1,
-                "covers": "box",
-                "pairing": "in order",
-                "way": "replace",
-                "blend": "feather",
-                "blend.feather": 0.1,
-                "blend.colour": 0.0,
-                "blend.grain": 0.0,
-                "faces": Link(5),
-                "identity": Link(6),
-                "analyzer": Link(3),
-            },
-        ),
+        *parts.swapped_portraits(),
         Node(
             9,
             "ImageCompare",
