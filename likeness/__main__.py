@@ -191,7 +191,7 @@ def swap_folder(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace) -> int:
     with _installed():
-        from .convert import convert
+        from .restoring.convert import convert
     try:
         _say(str(convert(options.file.expanduser(), options.target.expanduser())))
     except BrokenPipeError:

@@ -84,7 +84,8 @@ def _fits(found: tuple, kind: str, wanted: Shape, expected: str) -> bool:
 
 def picture_answer(file: Path, session: Any, feed: Mapping[str, np.ndarray], like: str) -> Tensor:
     """The first output as a picture (h, w, 3), float32: of the shape of the input `like`."""
-    answer, asked = session.run(None, dict(feed))[0], feed[like].shape
+    first, asked = session.get_outputs()[0].name, feed[like].shape
+    (answer,) = session.run([first], dict(feed))  # the others would be copied for nothing
     if answer.shape != asked:
         raise ValueError(
             f"{file} answers {asked} with {answer.shape}: it is another network. {FETCH_AGAIN}"

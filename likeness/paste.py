@@ -61,10 +61,9 @@ class Blend:
     feather: float = 0.1  # share of the extent, inwards
     colour: float = 0.0  # how much of the colour difference on the ring is taken out
     grain: float = 0.0  # how much of the missing noise is put back
-    # Whether a patch that has a mask of its own fades out at its sides too; None: as the method has
-    # it, which is yes but for the two classic ones.
+    # Whether a patch that has a mask of its own fades out at its sides too. None: as the method has
+    # it, which is yes, but for facexlib's; insightface's always does.
     sides: bool | None = None
-    factor: float = 1.0  # how much larger the picture was made for the patches; facexlib's edge
 
     def __post_init__(self):
         for name in ("feather", "colour", "grain"):
@@ -136,6 +135,7 @@ def paste_into(
     patch_mask: Tensor | None = None,
     new: Tensor | None = None,
     amount: float = 1.0,
+    factor: float = 1.0,
 ) -> Sides | None:
     """Write one patch (h, w, 3) into `frame` (H, W, 3); returns the seam's sides.
 
@@ -144,7 +144,8 @@ def paste_into(
 
     `masks` (H, W) are of the whole frame, `patch_mask` (h, w) is of the patch. Into `new` (H, W)
     is written how much of each pixel the patch makes up, where that is more than was there. Of
-    all that, `amount` (0..1) is mixed in.
+    all that, `amount` (0..1) is mixed in. The frame has `factor` times the side of the picture that
+    the patch was cut from.
     """
     patch = patch.detach().to(frame.device).float()
     masks = [each.detach().to(frame.device) for each in (crop.mask, *masks) if each is not None]
@@ -157,7 +158,9 @@ def paste_into(
             return None
         if way is Way.CHANGE and not difference(patch, crop.original).any():
             return None
-        return _paste_into(frame, patch, crop, way, blend, masks, patch_mask, window, new, amount)
+        return _paste_into(
+            frame, patch, crop, way, blend, masks, patch_mask, window, new, amount, factor
+        )
 
 
 def _paste_into(
@@ -171,6 +174,7 @@ def _paste_into(
     window: Window,
     new: Tensor | None,
     amount: float,
+    factor: float,
 ) -> Sides | None:
     allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
     share = _share(crop, blend, patch_mask)
@@ -178,15 +182,15 @@ def _paste_into(
         patch = _matched(patch, crop, blend.colour, share, masks, frame.shape[:2])
     picks = blend.method is Method.FACEXLIB
     layer, alpha = laid(patch, share, crop, window, way, picks)
-    alpha = _classic(alpha, crop, window, blend, patch_mask is not None)
+    alpha = _classic(alpha, crop, window, blend, patch_mask is not None, factor)
     alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
+    edge = edge_of(alpha)
     alpha = alpha if amount == 1 else alpha * amount
     x0, y0, x1, y1 = window
     here = frame[y0:y1, x0:x1]
     if new is not None:
         below = new[y0:y1, x0:x1]
         torch.maximum(below, alpha.to(below), out=below)
-    edge = edge_of(alpha)
     before = None if edge is None else edge.pixels(here)
     if way is Way.CHANGE:
         layer[..., :3] += here
@@ -224,13 +228,15 @@ def _share(crop: Crop, blend: Blend, patch_mask: Tensor | None) -> Tensor | None
     return own
 
 
-def _classic(alpha: Tensor, crop: Crop, window: Window, blend: Blend, own: bool) -> Tensor:
+def _classic(
+    alpha: Tensor, crop: Crop, window: Window, blend: Blend, own: bool, factor: float
+) -> Tensor:
     """With the edge that insightface or facexlib would make."""
     if blend.method is Method.INSIGHTFACE:
         theirs = insightface_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
     elif blend.method is Method.FACEXLIB and (blend.sides or not own):
         local, size = to_window(crop, window), crop.original.shape[:2]
-        theirs = facexlib_alpha(local, size, alpha.shape, factor=blend.factor)
+        theirs = facexlib_alpha(local, size, alpha.shape, factor=factor)
     else:
         return alpha
     return torch.minimum(alpha, theirs.to(alpha))

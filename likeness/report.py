@@ -127,9 +127,9 @@ def _restoration(each: Restoration) -> str:
         return f"left as it was: {each.left}"
     parts = [f"{max(each.face.width, each.face.height):.0f} px"]
     if each.likeness is not None:
-        parts.append(f"similarity to itself before {each.unguarded:.2f}")
+        parts.append(f"similarity to before {each.likeness:.2f}")
     if each.likeness != each.unguarded:
-        parts[-1] += f", guarded {each.likeness:.2f} at strength {each.amount:.2f}"
+        parts[-1] += f" at strength {each.amount:.2f}, unguarded {each.unguarded:.2f}"
     before, after = each.sharpness
     parts += [f"sharpness {before:.0f} -> {after:.0f}", f"changed by {each.change:.1%}"]
     if each.seam is not None:
@@ -139,7 +139,7 @@ def _restoration(each: Restoration) -> str:
 
 def describe_restorer(restorer: Restorer) -> str:
     """What it is, its licence, the notes."""
-    told = "fidelity counts" if restorer.has_fidelity else "fidelity counts for nothing"
+    told = "takes a fidelity" if restorer.has_fidelity else "takes no fidelity"
     lines = [f"{restorer.name}: {restorer.size} px, {told}"]
     row = find(restorer.like)  # whatever name a user gave the file
     lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}"]

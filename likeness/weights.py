@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import BinaryIO
 
 import torch
@@ -27,6 +28,10 @@ MIXED = "it is no file of weights, or not of them alone"
 MALFORMED = (EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
+class Unsafe(pickle.UnpicklingError):
+    """The file would have things run that are no weights; the words are their names."""
+
+
 class OtherNetwork(ValueError):
     """The file may be whole, and holds another network than the one that was looked for."""
 
@@ -34,17 +39,17 @@ class OtherNetwork(ValueError):
 def read(file: Path, instead: str) -> dict[str, Tensor]:
     """The tensors in `file` by name, on the CPU. Nothing in the file is ever run.
 
-    `instead` is the file to name where this one is a program.
+    `instead` is the file to name where this one is a program, or holds more than weights.
     """
     if file.suffix.lower() == SAFETENSORS:
         return _safetensors(file)
     if _is_torchscript(file):
         raise ValueError(
-            f"{file} is a TorchScript program, which could run anything, and is not opened. Use "
-            f"{instead}: 'python install.py models {instead}' in the pack's folder fetches it."
+            f"{file} is a TorchScript program, which could run anything, and is not opened. "
+            f"{_use(instead)}."
         )
     with file.open("rb") as opened:
-        held = _unwrapped(_load(opened, file))
+        held = _unwrapped(_load(opened, file, instead))
     if not isinstance(held, Mapping) or not all(isinstance(key, str) for key in held):
         raise ValueError(broken(file, f"it holds a {type(held).__name__}, not tensors by name"))
     tensors = {key: value for key, value in held.items() if isinstance(value, Tensor)}
@@ -115,11 +120,15 @@ def _unwrapped(held: object) -> object:
     return held
 
 
-def _load(opened: BinaryIO, file: Path) -> object:
+def _load(opened: BinaryIO, file: Path, instead: str) -> object:
     try:
-        return lightning.load(opened)
-    except lightning.Unsafe as problem:
-        raise ValueError(broken(file, f"{MIXED}: opening it would run {problem}")) from problem
+        return _opened(opened)
+    except Unsafe as problem:
+        raise ValueError(
+            f"{file} ({file.stat().st_size:,} bytes) holds more than weights and is not opened: "
+            f"that would run {problem}. {_use(instead)}. Or have whoever made the file save its "
+            "state_dict alone, best as .safetensors."
+        ) from problem
     except (pickle.UnpicklingError, *MALFORMED) as problem:
         reason = str(problem) or "it ends too early"
         # Torch's own words advise to load it all the same.
@@ -127,8 +136,32 @@ def _load(opened: BinaryIO, file: Path) -> object:
         raise ValueError(broken(file, MIXED if advises else reason)) from problem
 
 
+def _opened(opened: BinaryIO) -> object:
+    """What torch has saved, as far as it is weights, plain values, and what Lightning adds."""
+    try:
+        return torch.load(opened, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        opened.seek(0)
+        named = lightning.unsafe(opened)
+        others = [name for name in named if not name.startswith(lightning.MODULES)]
+        if others:
+            raise Unsafe(shorten(", ".join(others), 200, placeholder=" ...")) from problem
+        if not named:
+            raise
+    opened.seek(0)
+    with lightning.passed_over(named):
+        return torch.load(opened, map_location="cpu", weights_only=True)
+
+
+def _use(instead: str) -> str:
+    return f"Use {instead}: 'python install.py models {instead}' in the pack's folder fetches it"
+
+
 def _is_torchscript(file: Path) -> bool:
     if not zipfile.is_zipfile(file):
         return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, *MALFORMED) as problem:
+        raise ValueError(broken(file, str(problem))) from problem

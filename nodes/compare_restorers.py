@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from ..likeness.restoring.covering import Covers
 from .analyzer import faces_in, finder
 from .host import named, progress, reported
-from .restore import parser_for, ready, restorer_input
+from .restore import make_room, parser_for, restorer_input, taken
 from .types import Analyzer, Faces, Parser
 
 if TYPE_CHECKING:
@@ -107,31 +107,34 @@ class CompareRestorers(io.ComfyNode):
             "restorer_3": restorer_3,
             "restorer_4": restorer_4,
         }
+        analyzer = finder(analyzer)
+        covers = Covers.SQUARE if parser is None else Covers.BOTH
+        sight, patchers = parser_for(covers, parser)
         columns = [
             column
             for input_id, given in sockets.items()
             if given is not None
-            for column in _columns(given, input_id, numbers)
+            for column in _columns(given, input_id, numbers, patchers)
         ]
-        analyzer = finder(analyzer)
-        covers = Covers.SQUARE if parser is None else Covers.BOTH
         compared = compare_restorers(
             image,
             faces_in(image, faces, analyzer),
             columns,
             Settings(covers=covers),
-            parser_for(covers, parser),
+            sight,
             analyzer,
             progress(1),
         )
         return reported(side_by_side_sheet(compared), report=describe_side_by_side(compared))
 
 
-def _columns(restorer: object, input_id: str, fidelities: Sequence[float]) -> list[Column]:
-    """One for each number, where the restorer listens to it."""
+def _columns(
+    restorer: object, input_id: str, fidelities: Sequence[float], beside: Sequence[ModelPatcher]
+) -> list[Column]:
+    """One for each number, where the restorer listens to it; `beside` it others are needed too."""
     from ..likeness.restoring.columns import Column
 
-    network = ready(restorer, input_id)
-    again = partial(ready, restorer, input_id) if isinstance(restorer, ModelPatcher) else None
+    network, patchers = taken(restorer, input_id)
+    room = partial(make_room, [*patchers, *beside])
     heard = fidelities if network.has_fidelity else fidelities[:1]
-    return [Column(network, number, again) for number in heard]
+    return [Column(network, number, room) for number in heard]

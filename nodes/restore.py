@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import comfy.model_management
 import torch
@@ -10,7 +11,6 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ..likeness.models import Task
-from ..likeness.parse import WORKING as PARSING
 from ..likeness.parse import Parser as ParserNetwork
 from ..likeness.paste import Way
 from ..likeness.report import describe_restored, describe_restorer
@@ -20,7 +20,7 @@ from ..likeness.restoring.restorer import BATCH
 from . import weights
 from .analyzer import faces_in, finder
 from .blending import blend_input, blend_of, way_input
-from .host import loaded, named, patched, progress, reported
+from .host import meant, named, patched, progress, reported
 from .types import Analyzer, Faces, Parser, Restorer
 
 WORKING = 1_500_000_000  # bytes that a network works in, for each crop of 512 px
@@ -50,7 +50,8 @@ class LoadFaceRestorer(io.ComfyNode):
                     options=weights.choices(Task.RESTORE),
                     tooltip="GFPGAN, RestoreFormer, RestoreFormer++, CodeFormer and GPEN, in "
                     "models/facerestore_models. What is in a file counts, not its name; .onnx "
-                    "files are known by their names. CodeFormer may not be used commercially.",
+                    "files are known by their names. Those that are there come first. CodeFormer "
+                    "and GPEN may not be used commercially.",
                 ),
             ],
             outputs=[
@@ -229,25 +230,27 @@ class RestoreFaces(io.ComfyNode):
 
         analyzer = finder(analyzer)
         settings = Settings(
-            amount=strength,
+            strength=strength,
             fidelity=fidelity,
             covers=Covers(covers),
-            loss=guard,
-            smallest=min_pixels,
-            largest=max_pixels,
+            guard=guard,
+            min_pixels=min_pixels,
+            max_pixels=max_pixels,
             factor=factor,
             way=Way(way),
             blend=blend_of(blend),
         )
-        parser = parser_for(settings.covers, parser)
+        network, patchers = taken(restorer)
+        sight, more = parser_for(settings.covers, parser)
         restored = restore_faces(
             image,
             faces_in(image, faces, analyzer),
-            ready(restorer),
+            network,
             settings,
-            parser,
+            sight,
             analyzer,
             enlarger(upscale_model),
+            partial(make_room, [*patchers, *more]),
             progress(1),
         )
         return reported(
@@ -269,18 +272,18 @@ def restorer_input(input_id: str, optional: bool = False, name: str | None = Non
     )
 
 
-def parser_for(covers: Covers, parser: object) -> ParserNetwork | None:
-    """The parser on its device, where one is connected and its mask is wanted."""
+def parser_for(covers: Covers, parser: object) -> tuple[ParserNetwork | None, list[ModelPatcher]]:
+    """The parser where one is connected and its mask is wanted, and what moves it."""
     if parser is None or not covers.parses:
-        return None
-    return loaded("parser", parser, ParserNetwork, "Load Face Parser", PARSING)
+        return None, []
+    meant("parser", getattr(parser, "model", parser), ParserNetwork, "Load Face Parser")
+    return parser.model, [parser]
 
 
-def ready(restorer: object, input_id: str = "restorer") -> object:
-    """What came by a restorer socket, on its device."""
+def taken(restorer: object, input_id: str = "restorer") -> tuple[object, list[ModelPatcher]]:
+    """The network that came by a restorer socket, and what moves it, where anything does."""
     if isinstance(restorer, ModelPatcher) and hasattr(restorer.model, "restore"):
-        comfy.model_management.load_models_gpu([restorer], memory_required=BATCH * WORKING)
-        return restorer.model
+        return restorer.model, [restorer]
     if hasattr(restorer, "architecture"):  # core's upscale model
         from ..likeness.restoring.spandrel_restorer import from_descriptor
 
@@ -288,14 +291,18 @@ def ready(restorer: object, input_id: str = "restorer") -> object:
             network = from_descriptor(restorer, f"{restorer.architecture.name} by core's loader")
         same = network.network is restorer.model
         patcher = getattr(restorer, "patcher", None) if same else None
-        patcher = patcher or patched(network)
-        comfy.model_management.load_models_gpu([patcher], memory_required=BATCH * WORKING)
-        return network
+        return network, [patcher or patched(network)]
     if not hasattr(restorer, "restore"):
         raise ValueError(
             f"{input_id}: a {type(restorer).__name__} restores no faces: connect Load Face Restorer"
         )
-    return restorer
+    return restorer, []
+
+
+def make_room(patchers: Sequence[ModelPatcher]) -> None:
+    """Bring all of them to their device at once: one by one, the next might send the last away."""
+    if patchers:
+        comfy.model_management.load_models_gpu(list(patchers), memory_required=BATCH * WORKING)
 
 
 def enlarger(upscale_model: object) -> Callable[[torch.Tensor], torch.Tensor] | None:

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pack.likeness.restoring.load import load
@@ -20,6 +21,7 @@ from standins.reswapper import write_reswapper
 from torch import Tensor
 
 AGAIN = "Delete it and put a whole copy in its place"
+ANOTHER = "Use GFPGANv1.4.pth: 'python install.py models GFPGANv1.4.pth'"
 LIST = "'python install.py models --list'"
 ENDINGS = [".pth", ".ckpt", ".safetensors"]
 
@@ -116,6 +118,25 @@ def test_a_file_cut_anywhere(tmp_path, ending):
         refused(file, f"({length:,} bytes) cannot be used", AGAIN)
 
 
+@pytest.mark.parametrize("ending", ENDINGS[:2])
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        (0, b"no"),  # how an entry begins
+        (6, b"\xff\x00"),  # the version that wants it
+        (28, b"\xff\xff"),  # how long its name is
+        (42, b"\xff\xff\xff\x7f"),  # where it lies
+    ],
+)
+def test_a_damaged_list_of_what_is_in_a_file(tmp_path, ending, place, written):
+    file = write_restoreformer(tmp_path / f"RestoreFormer{ending}")
+    whole = bytearray(file.read_bytes())
+    start = whole.rindex(b"PK\x01\x02") + place
+    whole[start : start + len(written)] = written
+    file.write_bytes(whole)
+    refused(file, f"({len(whole):,} bytes) cannot be used", AGAIN)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_a_server_sends_instead(tmp_path, ending):
     file = tmp_path / f"GFPGANv1.4{ending}"
@@ -188,7 +209,8 @@ def among_lightnings(tensors: dict[str, Tensor], program: Program) -> object:
 def test_code_is_never_run(tmp_path, name, held: Callable):
     torch.save(held({"a": torch.ones(2)}, Program(tmp_path / "ran")), tmp_path / name)
     module = os.mkdir.__module__
-    refused(tmp_path / name, f"opening it would run {module}.mkdir", AGAIN)
+    told = refused(tmp_path / name, f"that would run {module}.mkdir", ANOTHER)
+    assert AGAIN not in told
     assert not (tmp_path / "ran").exists()
     assert pickle.loads(pickle.dumps(Program(tmp_path / "ran"))) is None  # it would have
     assert (tmp_path / "ran").exists()
@@ -200,7 +222,7 @@ def test_nor_where_lightning_left_something(tmp_path):
     with lightning_class("ModelCheckpoint") as kind:
         held = {"state_dict": {"vqvae.a": torch.ones(2)}, kind: Program(tmp_path / "ran")}
         torch.save(held, file)
-    told = refused(file, f"would run {os.mkdir.__module__}.mkdir.", AGAIN)
+    told = refused(file, f"would run {os.mkdir.__module__}.mkdir.", ANOTHER)
     assert "pytorch_lightning" not in told
     assert not (tmp_path / "ran").exists()
 
@@ -209,16 +231,30 @@ def test_nor_where_lightning_left_something(tmp_path):
 def test_names_that_look_like_lightnings(tmp_path, module):
     with lightning_class("ModelCheckpoint", module) as kind:
         torch.save({"state_dict": {"a": torch.ones(2)}, "callbacks": kind()}, tmp_path / "a.ckpt")
-    refused(tmp_path / "a.ckpt", f"would run {module}.ModelCheckpoint", AGAIN)
+    refused(tmp_path / "a.ckpt", f"would run {module}.ModelCheckpoint", ANOTHER)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_whole_file_that_holds_more_than_weights(tmp_path, new):
+    """Another copy of it is no better."""
+    file, held = tmp_path / "a.pth", {"params": {"a": torch.ones(2)}, "loss": np.float64(0.5)}
+    torch.save(held, file, _use_new_zipfile_serialization=new)
+    told = refused(file, "multiarray.scalar", "holds more than weights", ANOTHER, "state_dict")
+    assert AGAIN not in told
+    with lightning_class("A" * 400, "my.settings") as kind:
+        torch.save({"params": {}, "kept": kind()}, file, _use_new_zipfile_serialization=new)
+    assert len(refused(file, "would run")) < 700
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_bare_pickle(tmp_path, protocol):
+@pytest.mark.parametrize(
+    ("protocol", "words"), [(0, ("would run", ANOTHER)), (2, ("would run", ANOTHER)), (4, (AGAIN,))]
+)
+def test_a_bare_pickle(tmp_path, protocol, words):
     """As torch wrote them before 1.6, and as no torch does."""
     file = tmp_path / "a.pth"
     file.write_bytes(pickle.dumps(Program(tmp_path / "ran"), protocol))
-    refused(file, "cannot be used", AGAIN)
+    refused(file, *words)
     assert not (tmp_path / "ran").exists()
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from pack.likeness import convert as converting
 from pack.likeness.__main__ import main
-from pack.likeness.convert import convert
+from pack.likeness.restoring import convert as converting
+from pack.likeness.restoring.convert import convert
 from pack.likeness.restoring.load import load
 from safetensors import safe_open
 from source import ROOT
@@ -76,6 +77,34 @@ def test_a_run_that_fails_leaves_nothing(file, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         convert(file, file.with_name("new.safetensors"))
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_another_run_is_writing_stays(file):
+    other = file.with_name("new.safetensors.part")
+    other.write_text("half of it")
+    convert(file, file.with_name("new.safetensors"))
+    assert other.read_text() == "half of it"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such modes")
+def test_who_could_read_the_one_can_read_the_other(file):
+    file.chmod(0o644)
+    made = convert(file, file.with_name("new.safetensors"))
+    assert made.file.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_cannot_be_converted_is_told_with_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "new.safetensors"
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "a.ckpt"))):
+        convert(Path("a.ckpt"), target)
+    (tmp_path / "folder.ckpt").mkdir()
+    with pytest.raises(ValueError, match="is a folder"):
+        convert(Path("folder.ckpt"), target)
+    (tmp_path / "gfpgan_1.4.onnx").write_bytes(b"whole")
+    with pytest.raises(ValueError, match="stays as it is: what is converted ends in"):
+        convert(Path("gfpgan_1.4.onnx"), target)
+    assert not target.exists()
 
 
 def test_what_is_no_restorer_is_not_converted(tmp_path, file):

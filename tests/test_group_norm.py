@@ -40,9 +40,30 @@ def test_it_is_group_normalisation(channels, size, threads, layout):
     assert made.is_contiguous(memory_format=LAYOUTS[layout])
 
 
+@pytest.mark.parametrize("offset", [3, 10, 100, 1000, 10000])
+@pytest.mark.parametrize("size", [(256, 256), (16, 9)])
+def test_values_far_from_zero(size, offset):
+    """As near as torch comes where the channels lie apart."""
+    norm, random = layer(64), torch.Generator().manual_seed(0)
+    x = torch.randn(2, 64, *size, generator=random) + offset
+    double = [each.double() for each in (norm.weight, norm.bias)]
+    wanted = nn.functional.group_norm(x.double(), 32, *double, eps=1e-6)
+    torchs = (nn.functional.group_norm(x, 32, norm.weight, norm.bias, 1e-6) - wanted).abs().max()
+    for layout in LAYOUTS.values():
+        made = norm(x.to(memory_format=layout))
+        assert made.is_contiguous(memory_format=layout)
+        assert (made - wanted).abs().max() < 2 * torchs
+
+
 def test_a_flat_map_stays_finite():
     x = torch.full((1, 32, 64, 64), 1e4).to(memory_format=torch.channels_last)
     assert layer(32)(x).isfinite().all()
+
+
+def test_a_norm_without_weights_is_left_alone():
+    network = made_precise(nn.Sequential(nn.GroupNorm(2, 4, affine=False)))
+    assert type(network[0]) is nn.GroupNorm
+    assert network(torch.randn(1, 4, 3, 3).to(memory_format=torch.channels_last)).isfinite().all()
 
 
 def test_the_norms_of_a_network_are_replaced_where_they_stand():

@@ -66,7 +66,7 @@ def brighter() -> TinyRestorer:
 def restored(images=None, found=None, analyzer=None, **settings) -> Restored:
     images = pictures() if images is None else images
     found = faces_of(images) if found is None else found
-    settings = {"smallest": 0, "largest": 4096, "loss": 0.1} | settings
+    settings = {"min_pixels": 0, "max_pixels": 4096, "guard": 0.1} | settings
     return restore_faces(images, found, brighter(), Settings(**settings), analyzer=analyzer)
 
 
@@ -81,13 +81,13 @@ def likenesses(images: Tensor, found: Faces, done: Restored, analyzer) -> list[f
 
 def scanned(images: Tensor, found: Faces, analyzer, **settings) -> list[list[float]]:
     """For every 64th of the amount wanted the likeness of each face, without a guard."""
-    wanted = settings.pop("amount", 1.0)
-    unguarded = settings | {"loss": 1.0}
+    wanted = settings.pop("strength", 1.0)
+    unguarded = settings | {"guard": 1.0}
     return [
         likenesses(
             images,
             found,
-            restored(images, found, amount=wanted * step / STEPS, **unguarded),
+            restored(images, found, strength=wanted * step / STEPS, **unguarded),
             analyzer,
         )
         for step in range(STEPS + 1)
@@ -99,26 +99,28 @@ def scanned(images: Tensor, found: Faces, analyzer, **settings) -> list[list[flo
 def test_the_largest_amount_that_keeps_the_likeness(loss, wanted):
     images, analyzer = pictures(), Brightness()
     found = faces_of(images)
-    (one,) = (done := restored(images, found, analyzer, loss=loss, amount=wanted)).restorations
-    known = [each for (each,) in scanned(images, found, analyzer, amount=wanted)]
+    (one,) = (done := restored(images, found, analyzer, guard=loss, strength=wanted)).restorations
+    known = [each for (each,) in scanned(images, found, analyzer, strength=wanted)]
     assert known == sorted(known, reverse=True)
     best = max(step for step in range(STEPS + 1) if known[step] >= 1 - loss)
     assert one.amount == pytest.approx(wanted * best / STEPS)
     assert one.likeness == pytest.approx(known[best], abs=1e-6)
     assert one.unguarded == pytest.approx(known[-1], abs=1e-6)
-    plain = restored(images, found, amount=one.amount, loss=1)
+    plain = restored(images, found, strength=one.amount, guard=1)
     assert torch.equal(done.images, plain.images)
     assert torch.equal(done.masks, plain.masks)
     assert (best < STEPS) == (known[-1] < 1 - loss)
     assert loss > 0.2 or best < STEPS, "nothing was guarded"
 
 
-def test_a_loss_of_1_is_no_guard():
-    analyzer = Brightness()
-    done, plain = restored(analyzer=analyzer, loss=1.0), restored(loss=1.0)
+@pytest.mark.parametrize("turn", [2, 8])
+def test_a_guard_of_1_is_none(turn):
+    """Not where the likeness falls below 0 either."""
+    analyzer = Brightness(lambda bright: turn * bright)
+    done, plain = restored(analyzer=analyzer, guard=1.0), restored(guard=1.0)
     (one,) = done.restorations
     assert one.amount == 1
-    assert one.likeness == one.unguarded < 0.9
+    assert one.likeness == one.unguarded < (0.9 if turn == 2 else 0)
     assert torch.equal(done.images, plain.images)
     assert analyzer.asked == [1, 1]
     assert UNWATCHED not in plain.notes + done.notes
@@ -127,7 +129,7 @@ def test_a_loss_of_1_is_no_guard():
 @pytest.mark.parametrize("way", Way)
 def test_a_loss_of_0_keeps_every_pixel(way):
     images = pictures()
-    done = restored(images, analyzer=Brightness(), loss=0.0, way=way)
+    done = restored(images, analyzer=Brightness(), guard=0.0, way=way)
     assert torch.equal(done.images, images)
     assert not done.masks.any()
     assert (done.restorations[0].amount, done.restorations[0].likeness) == (0, 1)
@@ -144,7 +146,7 @@ def test_every_face_gets_an_amount_of_its_own():
         face_at(60, 55, 20, 5, frame=0),
         face_at(170, 50, 16, 30, frame=1),
     )
-    done = restored(images, found, analyzer, loss=0.05)
+    done = restored(images, found, analyzer, guard=0.05)
     amounts = [each.amount for each in done.restorations]
     assert amounts[1] == 1
     assert max(amounts[0], *amounts[2:]) < 1
@@ -156,7 +158,7 @@ def test_every_face_gets_an_amount_of_its_own():
         assert each.amount * STEPS == best
         assert each.likeness == pytest.approx(known[best][number], abs=1e-6)
     alone = restored(
-        images[2:], faces_of(images[2:], replace(found.found[0], frame=0)), analyzer, loss=0.05
+        images[2:], faces_of(images[2:], replace(found.found[0], frame=0)), analyzer, guard=0.05
     )
     assert alone.restorations[0].amount == amounts[0]
     assert min(likenesses(images, found, done, analyzer)) >= 0.95
@@ -166,7 +168,7 @@ def test_only_those_that_lose_too_much_are_looked_at_again():
     images, analyzer = pictures(2), Brightness()
     images[0] = images[0] * 0.2 + 0.75
     found = faces_of(images, face_at(80, 45, 20), face_at(80, 45, 20, frame=1))
-    done = restored(images, found, analyzer, loss=0.05)
+    done = restored(images, found, analyzer, guard=0.05)
     assert [each.amount < 1 for each in done.restorations] == [False, True]
     assert analyzer.asked == [2, 2] + [1] * 6
 
@@ -176,7 +178,7 @@ def test_only_those_that_lose_too_much_are_looked_at_again():
 def test_a_likeness_that_rises_and_falls_is_kept_all_the_same(loss, waves):
     images, analyzer = pictures(), Brightness(lambda bright: 1.5 * np.sin(waves * bright))
     found = faces_of(images)
-    done = restored(images, found, analyzer, loss=loss, amount=0.9)
+    done = restored(images, found, analyzer, guard=loss, strength=0.9)
     (one,), (measured,) = done.restorations, likenesses(images, found, done, analyzer)
     assert measured >= 1 - loss
     assert one.likeness == pytest.approx(measured, abs=1e-6)
@@ -203,9 +205,9 @@ def test_the_result_itself_keeps_it(way, method, place):
     x, y, eyes, roll = PLACES[place]
     images, analyzer = pictures(size=size), Brightness(lambda bright: 4 * bright)
     found = faces_of(images, face_at(x * size[1] / 160, y * size[0] / 97, eyes, roll))
-    free = restored(images, found, analyzer, way=way, blend=blend, loss=1.0).restorations[0]
+    free = restored(images, found, analyzer, way=way, blend=blend, guard=1.0).restorations[0]
     loss = (1 - free.likeness) / 2
-    done = restored(images, found, analyzer, way=way, blend=blend, loss=loss)
+    done = restored(images, found, analyzer, way=way, blend=blend, guard=loss)
     (one,), (measured,) = done.restorations, likenesses(images, found, done, analyzer)
     assert 0 < one.amount < 1
     assert measured >= 1 - loss
@@ -217,9 +219,9 @@ def test_what_the_blend_adds_is_in_it(blend):
     """The grain itself is another one, at random."""
     images, analyzer = pictures(), Brightness()
     found = faces_of(images)
-    free = restored(images, found, analyzer, blend=blend, loss=1.0).restorations[0]
+    free = restored(images, found, analyzer, blend=blend, guard=1.0).restorations[0]
     loss = (1 - free.likeness) / 2
-    done = restored(images, found, analyzer, blend=blend, loss=loss)
+    done = restored(images, found, analyzer, blend=blend, guard=loss)
     (one,), (measured,) = done.restorations, likenesses(images, found, done, analyzer)
     assert 0 < one.amount < 1
     assert one.likeness == pytest.approx(measured, abs=0.05 * loss)
@@ -242,12 +244,12 @@ def test_the_report_says_what_was_lost_and_what_is_kept():
     images = pictures(2)
     images[0] = images[0] * 0.2 + 0.75
     found = faces_of(images, face_at(80, 45, 20), face_at(80, 45, 20, frame=1))
-    done = restored(images, found, Brightness(), loss=0.05)
+    done = restored(images, found, Brightness(), guard=0.05)
     kept, guarded = done.restorations
     lines = describe_restored(done).splitlines()[-2:]
-    assert f"similarity to itself before {kept.unguarded:.2f}, sharpness" in lines[0]
-    told = f"before {guarded.unguarded:.2f}, guarded {guarded.likeness:.2f}"
-    assert f"{told} at strength {guarded.amount:.2f}, sharpness" in lines[1]
+    assert f"similarity to before {kept.unguarded:.2f}, sharpness" in lines[0]
+    told = f"before {guarded.likeness:.2f} at strength {guarded.amount:.2f}"
+    assert f"{told}, unguarded {guarded.unguarded:.2f}, sharpness" in lines[1]
 
 
 def test_what_a_face_was_before_a_swap_counts_for_nothing():
@@ -282,7 +284,7 @@ def test_cancel_is_heard_in_every_round():
             images,
             faces_of(images),
             brighter(),
-            Settings(smallest=0, loss=0.02),
+            Settings(min_pixels=0, guard=0.02),
             analyzer=analyzer,
             progress=cancel,
         )
@@ -301,11 +303,11 @@ def test_by_an_insightface_pack(pack):
     photo = torch.from_numpy(data.astronaut().copy())[None].float() / 255
     found = faces_of(photo, face_at(224, 103, 43, 3))
     restorer = TinyRestorer(lambda crops, fidelity: crops.flip(2), size=256)
-    settings = Settings(loss=1)
+    settings = Settings(guard=1)
     free = restore_faces(photo, found, restorer, settings, analyzer=pack).restorations[0]
     assert free.likeness < 0.999
     loss = (1 - free.likeness) / 2
-    done = restore_faces(photo, found, restorer, replace(settings, loss=loss), analyzer=pack)
+    done = restore_faces(photo, found, restorer, replace(settings, guard=loss), analyzer=pack)
     (one,), (measured,) = done.restorations, likenesses(photo, found, done, pack)
     assert 0 < one.amount < 1
     assert one.unguarded == free.likeness

@@ -90,11 +90,12 @@ def as_a_call(kind: type) -> object:
 
 @pytest.mark.parametrize("left", [as_a_key, as_a_value, as_a_call])
 @pytest.mark.parametrize("module", ["pytorch_lightning.callbacks.x", "lightning.pytorch.y"])
-def test_classes_of_lightning_are_read_past(tmp_path, left: Callable[[type], object], module):
+@pytest.mark.parametrize("new", [True, False])
+def test_classes_of_lightning_are_read_past(tmp_path, left: Callable[[type], object], module, new):
     """None of them is there, and none is looked for."""
     with lightning_class("ModelCheckpoint", module) as kind:
         held = {"state_dict": {"a": torch.ones(2)}, "callbacks": left(kind)}
-        torch.save(held, tmp_path / "it.ckpt")
+        torch.save(held, tmp_path / "it.ckpt", _use_new_zipfile_serialization=new)
     allowed = set(torch.serialization.get_safe_globals())
     assert torch.equal(read(tmp_path / "it.ckpt", "")["a"], torch.ones(2))
     assert module not in sys.modules

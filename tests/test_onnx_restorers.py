@@ -122,6 +122,20 @@ def test_what_lies_outside_is_clipped(tmp_path):
     assert ((result > 0) & (result < 1)).any(dim=2).any()
 
 
+def test_what_else_a_network_gives_is_not_asked_for(tmp_path):
+    """numpy has no such numbers: it could not be had at all."""
+    file, second = tmp_path / "gfpgan_1.4.onnx", onnx.TensorProto.BFLOAT16
+    model = standins.restorer(512)
+    model.graph.node.append(helper.make_node("Cast", ["input"], ["coarse"], to=second))
+    shape = [1, 3, 512, 512]
+    model.graph.output.append(helper.make_tensor_value_info("coarse", second, shape))
+    onnx.save(model, file)
+    alone = standins.write_restorer(tmp_path / "gfpgan_1.3.onnx")
+    crops = drawn(1, 512, 512, 3)
+    made, wanted = (onnx_restorer.load(each).restore(crops, 0.5) for each in (file, alone))
+    assert torch.equal(made, wanted)
+
+
 @pytest.mark.parametrize("name", FACTS)
 def test_what_changes_nothing_gives_back_its_crops(tmp_path, name):
     size = FACTS[name][0]

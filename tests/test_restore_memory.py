@@ -49,7 +49,7 @@ def resident(what):
 def restored(images):
     faces = [face_at(900, 500, 90, 10, frame) for frame in range(len(images))]
     found = Faces(tuple(faces), len(images), tuple(images.shape[1:3]))
-    settings = Settings(blend=Blend(Method(kind)), loss=0.05)
+    settings = Settings(blend=Blend(Method(kind)), guard=0.05)
     return restore_faces(images, found, Forgetful(size=512), settings, drawn, Brightness())
 
 images = torch.full((frames, 1080, 1920, 3), 0.5)

@@ -25,12 +25,12 @@ SETTINGS = {each["class_type"]: each["inputs"] for each in BUNDLED.values()}
 LOOSE = ("faces", "analyzer")
 SHARPENER = "gfpgan_1.4.onnx"  # among the stand-ins of every test server
 KINDS = {
-    "GFPGANv1.3.pth": "512 px, fidelity counts for nothing",
-    "RestoreFormer++.ckpt": "512 px, fidelity counts for nothing",
-    "mine.safetensors": "512 px, fidelity counts for nothing",
-    SHARPENER: "512 px, fidelity counts for nothing",
-    "codeformer.onnx": "512 px, fidelity counts",
-    "gpen_bfr_256.onnx": "256 px, fidelity counts for nothing",
+    "GFPGANv1.3.pth": "512 px, takes no fidelity",
+    "RestoreFormer++.ckpt": "512 px, takes no fidelity",
+    "mine.safetensors": "512 px, takes no fidelity",
+    SHARPENER: "512 px, takes no fidelity",
+    "codeformer.onnx": "512 px, takes a fidelity",
+    "gpen_bfr_256.onnx": "256 px, takes no fidelity",
 }
 
 
@@ -113,10 +113,10 @@ def test_a_restorer_that_changes_nothing(server, models):
 def test_the_guard(server):
     """The stand-in's embeddings jump: hardly anything of the sharpened face is let through."""
     free = server.run(restore(portrait(), pack="buffalo_l", guard=1.0)).texts["restore"]
-    assert "similarity to itself before" in free
-    assert "guarded" not in free
+    assert "similarity to before" in free
+    assert "unguarded" not in free
     strict = server.run(restore(portrait(), pack="buffalo_l", guard=0.0))
-    assert "guarded 1.00 at strength 0.00" in strict.texts["restore"]
+    assert "similarity to before 1.00 at strength 0.00, unguarded" in strict.texts["restore"]
     assert np.array_equal(*strict.images("shown"), as_bytes("garden"))
     blind = server.run(restore(portrait())).texts["restore"]
     assert "no analyzer that knows identity" in blind
@@ -159,6 +159,7 @@ def test_cores_loader_may_bring_the_restorer(server, models):
     assert np.abs(one.astype(int) - other).max() <= 1
     assert np.abs(one.astype(int) - as_bytes("garden")).max() > 20
     assert "by core's loader" in theirs.texts["restore"]
+    assert "licence: " in theirs.texts["restore"]
 
 
 def test_an_upscaler_and_a_restorer_confused(server, models):

@@ -35,6 +35,8 @@ from tiny_restorer import TinyRestorer
 from torch import Tensor, nn
 from torch.nn import functional
 
+pytestmark = pytest.mark.slow
+
 Network = Callable[[Tensor], Tensor]  # crops (N, s, s, 3), 0..1, to the same
 FOUND = Path(__file__).with_name("demo_faces.json")
 
@@ -174,9 +176,9 @@ def by_us(
         TinyRestorer(lambda crops, fidelity: network(crops), size=side),
         Settings(
             covers=covers or plain,
-            loss=1,
-            smallest=0,
-            largest=4096,
+            guard=1,
+            min_pixels=0,
+            max_pixels=4096,
             factor=factor,
             blend=Blend(Method.FACEXLIB),
         ),
@@ -241,7 +243,7 @@ def enlarged_by(image: Tensor, factor: int) -> np.ndarray:
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
     "background",
-    ["itself", "upscaled", pytest.param("upscaled twice as much", marks=pytest.mark.slow)],
+    ["itself", "upscaled", "upscaled twice as much"],
 )
 @pytest.mark.parametrize("factor", [1, 2])
 @pytest.mark.parametrize("parse", [False, True], ids=["square", "parsed"])
@@ -259,7 +261,6 @@ def test_facexlib_restores_the_same(
     hold(done, theirs, unsure, rounded)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1, 2])
 @pytest.mark.parametrize("parse", [False, True], ids=["square", "parsed"])
 def test_facexlib_restores_a_crowd_the_same(monkeypatch, crowd, random_parser, parse, factor):
@@ -284,7 +285,6 @@ def test_without_rounding_in_between_it_is_the_same_too(
     hold(done, theirs, unsure, False, share=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("parse", "factor"), [(False, 1), (True, 2)])
 def test_facexlib_restores_the_same_by_gfpgan(
     monkeypatch, tmp_path, astronaut, random_parser, parse, factor

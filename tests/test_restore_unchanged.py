@@ -25,11 +25,13 @@ from test_paste_oracles import PLACES
 from tiny_restorer import TinyRestorer
 from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = [(97, 160), (160, 97)]
 every_size = pytest.mark.parametrize("size", SIZES)
 everywhere = pytest.mark.parametrize("place", PLACES)
-SAME = Settings(loss=1, smallest=0, largest=4096)
+SAME = Settings(guard=1, min_pixels=0, max_pixels=4096)
 
 
 def photo(size: tuple[int, int]) -> Tensor:
@@ -108,7 +110,7 @@ def test_the_same_by_onnxruntime(in_files, size, name):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_change_only_leaves_every_bit(size, place, method, dtype):
     images = photo(size).to(dtype)
-    settings = Settings(loss=1, smallest=0, largest=4096, way=Way.CHANGE, blend=Blend(method))
+    settings = Settings(guard=1, min_pixels=0, max_pixels=4096, way=Way.CHANGE, blend=Blend(method))
     done = restore_faces(images, placed(size, place), in_memory(), settings)
     assert torch.equal(done.images, images)
 
@@ -119,7 +121,7 @@ def test_change_only_leaves_every_bit(size, place, method, dtype):
 def test_change_only_by_onnxruntime(in_files, size, place, name):
     """The way to -1..1 and back costs the last bits, which do not count as a change."""
     images, faces = photo(size), placed(size, place)
-    settings = Settings(loss=1, smallest=0, largest=4096, way=Way.CHANGE)
+    settings = Settings(guard=1, min_pixels=0, max_pixels=4096, way=Way.CHANGE)
     done = restore_faces(images, faces, in_files[name], settings)
     assert torch.equal(done.images, images)
 
@@ -143,7 +145,7 @@ def digest(file: Path) -> str:
     images = photo(size).repeat(2, 1, 1, 1)
     faces = batch(size, face_at(70, 60, 40, 4), face_at(120, 90, 30, -20, frame=1), frames=2)
     settings = Settings(
-        smallest=0, loss=1, factor=1.5, blend=Blend(Method.BANDS, colour=0.5, grain=1.0)
+        min_pixels=0, guard=1, factor=1.5, blend=Blend(Method.BANDS, colour=0.5, grain=1.0)
     )
     done = restore_faces(images, faces, load(file), settings)
     assert (done.masks > 0).any()
@@ -159,7 +161,6 @@ def write(folder: Path, kind: str) -> Path:
     return restorers.write_restoreformer(folder / "RestoreFormer.pth")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["restoreformer", "onnx", "gfpgan"])
 def test_same_file_same_picture(tmp_path, kind):
     file = write(tmp_path, kind)

@@ -23,6 +23,7 @@ from pack.likeness.restoring.side_by_side import (
     SideBySide,
     compare_restorers,
     describe_side_by_side,
+    totals,
 )
 from pack.likeness.sharpness import change, sharpness
 from pack.likeness.sheet import GAP, PAPER
@@ -122,6 +123,7 @@ def test_each_column_is_told_its_fidelity():
     assert [fidelity for _, fidelity in network.given] == [0.2, 0.9]
     assert done.labels == ("codeformer, fidelity 0.2", "codeformer, fidelity 0.9")
     assert done.after[0].mean() < done.after[1].mean() < done.before.mean()
+    assert totals(done).endswith(", 1 restorer in 2 columns side by side")
 
 
 def test_columns_are_prepared_when_their_turn_comes():
@@ -145,7 +147,7 @@ def test_what_is_told_is_what_is_so(tmp_path):
     done = compared(*restorers, images=images, found=found, analyzer=analyzer)
     was = recognise(images, found.found, analyzer)
     for restorer, column in zip(restorers, done.restorations, strict=True):
-        result = restore_faces(images, found, restorer, replace(SQUARE, largest=1000)).images
+        result = restore_faces(images, found, restorer, replace(SQUARE, max_pixels=1000)).images
         now = recognise(result, found.found, analyzer)
         for old, new, each in zip(was, now, column, strict=True):
             alike = cosine(old.embedding, new.embedding)
@@ -192,7 +194,7 @@ def test_nothing_is_guarded_and_nothing_is_too_large():
     """Whatever was asked of Restore Faces."""
     images = pictures((200, 260))
     found = of(images, face(0, 120, 90, 50))
-    settings = replace(SQUARE, amount=0.1, loss=0.0, largest=20, factor=2.0, fidelity=0.0)
+    settings = replace(SQUARE, strength=0.1, guard=0.0, max_pixels=20, factor=2.0, fidelity=0.0)
     network = TinyRestorer(has_fidelity=True)
     done = compare_restorers(images, found, [Column(network, 0.4)], settings)
     ((only,),) = done.restorations

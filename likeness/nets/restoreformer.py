@@ -234,8 +234,7 @@ def bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_tensors(tensors: Mapping[str, Tensor], file: Path) -> RestoreFormer:
-    """The network of these tensors, which came from `file`, in float32."""
-    tensors = bare(tensors)
+    """The network of these tensors, of it alone, which came from `file`; in float32."""
     if any(name not in tensors for name in TELLING):
         raise OtherNetwork(
             f"{file} holds no RestoreFormer: its tensors are those of another network"

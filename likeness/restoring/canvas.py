@@ -34,26 +34,38 @@ def prepared(images: Tensor, factor: float, enlarge: Enlarge | None, classic: bo
     """`images` (B, H, W, C) with `factor` times the side, to write into.
 
     `enlarge` makes them larger, one by one, and Lanczos filtering brings them to their size;
-    without it that filtering does all. `classic` enlarges and places faces as facexlib does.
+    without it that filtering does all, and where the size stays neither is asked. What is not a
+    number becomes black on the way. `classic` enlarges and places faces as facexlib does.
     """
     frames, *size = images.shape[:3]
     wide = tuple(int(side * factor) for side in size)
-    # numpy's zeros cost nothing until they are written to.
-    masks = torch.from_numpy(np.zeros((frames, *wide), np.float32)).to(images.device)
-    if enlarge is None and factor == 1:
-        return Canvas(duplicate(images), masks, identity())
-    made = images.new_empty(frames, *wide, images.shape[3])
+    if factor == 1:
+        return Canvas(duplicate(images), _blank(frames, *wide).to(images.device), identity())
+    try:
+        masks = _blank(frames, *wide).to(images.device)
+        made = images.new_empty(frames, *wide, images.shape[3])
+    except (MemoryError, RuntimeError) as problem:
+        raise MemoryError(
+            f"there is no room for {frames} pictures of {wide[1]} x {wide[0]} px: choose a "
+            f"smaller factor than {factor:g}, or restore fewer pictures at once ({problem})"
+        ) from problem
     resized = _lanczos4 if classic else resize
     for number, picture in enumerate(images):
         colours = picture[..., :3] if enlarge is None else _enlarged(picture[..., :3], enlarge)
-        made[number, ..., :3] = resized(colours, wide).clamp_(0, 1)
+        numbers = colours.to(images.device).float().nan_to_num(0.0, 1.0, 0.0)
+        made[number, ..., :3] = resized(numbers, wide).clamp_(0, 1)
         if picture.shape[2] > 3:
             made[number, ..., 3:] = resize(picture[..., 3:], wide).clamp_(0, 1)
     return Canvas(made, masks, _theirs(factor) if classic else scaling(tuple(size), wide))
 
 
+def _blank(*shape: int) -> Tensor:
+    """numpy's zeros cost nothing until they are written to."""
+    return torch.from_numpy(np.zeros(shape, np.float32))
+
+
 def _enlarged(picture: Tensor, enlarge: Enlarge) -> Tensor:
-    """(H, W, 3) made larger, checked; what is not a number becomes black."""
+    """(H, W, 3) made larger, and looked at whether it is that."""
     made = enlarge(picture[None])
     before, after = tuple(picture.shape), tuple(made.shape)
     fits = len(after) == 4 and (after[0], after[3]) == (1, 3) and min(after) > 0
@@ -63,7 +75,7 @@ def _enlarged(picture: Tensor, enlarge: Enlarge) -> Tensor:
             f"{before[0]}, {before[1]}, 3): choose one that makes it larger as a whole, such as "
             "RealESRGAN_x2plus.pth"
         )
-    return made[0].detach().to(picture.device).float().nan_to_num(0.0, 1.0, 0.0)
+    return made[0].detach()
 
 
 def _theirs(factor: float) -> Tensor:

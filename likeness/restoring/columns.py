@@ -15,7 +15,7 @@ COLUMNS = 16  # at most
 class Column:
     restorer: Restorer
     fidelity: float = 0.7
-    prepare: Callable[[], object] | None = None  # called when its turn comes, to make room for it
+    prepare: Callable[[], object] = lambda: None  # called when its turn comes, to make room for it
 
 
 def labels(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def parse_fidelities(text: str) -> tuple[float, ...]:
     found: dict[float, None] = {}
     for word in filter(None, map(str.strip, text.split(","))):
         try:
-            number = float(word)
+            number = float(word) + 0.0  # -0 is 0
         except ValueError:
             number = -1.0
         if not 0 <= number <= 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from ..align import Template
 from ..crop import Crops
-from ..face import Face, Faces
+from ..face import Faces
 from ..geometry import compose, invert, scaling
 from ..parse import SIDE, FaceClass, Parser, class_masks, parse
 from ..pixels.raster import Border, resize, warp
@@ -41,7 +40,7 @@ KEPT = tuple(name for name in FaceClass if name not in DROPPED)  # as facexlib h
 
 def head_masks(
     images: Tensor,
-    faces: Sequence[Face],
+    faces: Faces,
     crops: Crops,
     patches: Tensor,
     template: Template,
@@ -65,8 +64,7 @@ def head_masks(
             return seen
         back = scaling((SIDE, SIDE), size)
         return torch.stack([warp(mask, back, size, Border.REPLICATE) for mask in seen])
-    found = Faces(tuple(faces), len(images), tuple(images.shape[1:3]))
-    parsing = parse(images, found, parser)
+    parsing = parse(images, faces, parser)
     pairs = zip(parsing.patch_masks(KEPT), crops.cut, parsing.crops.cut, strict=True)
     return torch.stack(
         [

@@ -15,6 +15,8 @@ from .restorer import Restorer
 
 ONNX = ".onnx"
 INSTEAD = "GFPGANv1.4.pth"
+# Tensors that CodeFormer alone has together.
+CODEFORMER = ("position_emb", "idx_pred_layer.1.weight", "ft_layers.0.self_attn.in_proj_weight")
 # What CodeFormer's autoencoder has and CodeFormer has too, which has more.
 AUTOENCODER = ("generator.blocks.0.weight", "encoder.blocks.0.weight", restoreformer.CODES)
 
@@ -28,13 +30,19 @@ def load(file: Path, providers: Sequence[str] | None = None) -> Restorer:
         return onnx_restorer.load(file, providers)
     if not name.endswith((*ENDINGS, CHECKPOINT)) or not file.is_file():
         raise ValueError(f"{file} is no file of a restorer. {_accepted()}")
-    return from_tensors(read(file, instead=INSTEAD), file)
+    return from_tensors(tensors_in(file), file)
+
+
+def tensors_in(file: Path) -> dict[str, Tensor]:
+    """Those of the network alone."""
+    return restoreformer.bare(read(file, instead=INSTEAD))
 
 
 def from_tensors(tensors: Mapping[str, Tensor], file: Path) -> NetworkRestorer:
-    tensors = restoreformer.bare(tensors)
-    if all(name in tensors for name in spandrel_restorer.CODEFORMERS):
-        return spandrel_restorer.from_tensors(tensors, file)
+    """The restorer of these tensors, of a network alone, which came from `file`; in float32."""
+    if all(name in tensors for name in CODEFORMER):
+        architecture = spandrel_restorer.codeformer(file)
+        return spandrel_restorer.from_tensors(tensors, architecture, file)
     if all(name in tensors for name in AUTOENCODER):
         raise ValueError(
             f"{file} holds the autoencoder that CodeFormer was trained with (vqgan_code1024.pth), "
@@ -43,8 +51,9 @@ def from_tensors(tensors: Mapping[str, Tensor], file: Path) -> NetworkRestorer:
         )
     if all(name in tensors for name in restoreformer.TELLING):
         return _restoreformer(tensors, file)
-    if spandrel_restorer.architecture_of(tensors, file) is not None:
-        return spandrel_restorer.from_tensors(tensors, file)
+    architecture = spandrel_restorer.architecture_of(tensors)
+    if architecture is not None:
+        return spandrel_restorer.from_tensors(tensors, architecture, file)
     held = "it has no tensors"
     if tensors:
         held = f"its {len(tensors)} tensors, such as {min(tensors)}, are those of another network"

@@ -96,7 +96,7 @@ class NetworkRestorer(nn.Module):
             return made.clamp(-1, 1).add_(1).div_(2).to(crops.device)
 
     def safer(self) -> None:
-        """It has the CPU's rules already."""
+        """None: it runs in float32 wherever it is, and nothing safer is known."""
 
     @property
     def _device(self) -> torch.device:

@@ -14,45 +14,47 @@ from torch import Tensor
 
 from ..align import Fit, Outside, align
 from ..blending.seam import against
-from ..crop import GREY, Crops
+from ..crop import GREY
 from ..detect import Analyzer
 from ..face import Face, Faces, moved
 from ..laid import Way
 from ..parse import Parser
 from ..paste import Blend, Method, paste_into
-from ..picture import is_picture
 from ..pixels.threads import one_thread
 from ..progress import Progress, ignore
+from ..report import counted
 from ..sharpness import change, sharpness
+from .asking import ask
 from .canvas import MOST, Canvas, Enlarge, prepared
 from .covering import Covers, head_masks
 from .guard import Piece, Watched, watched
 from .restorer import Restorer
 
-ROUNDING = 2**-22  # what a way to -1..1 and back may cost: so much is no change
 UNWATCHED = "no analyzer that knows identity: how much likeness is lost was not watched"
 UNPARSED = "no parser: all of the square counts"
+UNLARGED = "factor is 1: the upscale model was not used"
+REACH = 3  # times the spread of a face's points that its crop reaches beyond them at most
 
 
 @dataclass(frozen=True)
 class Settings:
-    amount: float = 1.0  # 0: the face as it is, 1: the restored one
+    strength: float = 1.0  # 0: the face as it is, 1: the restored one
     fidelity: float = 0.7  # of networks that can be told, 1: most faithful
     covers: Covers = Covers.BOTH
-    loss: float = 0.3  # how far the cosine to the face as it was may fall
-    smallest: int = 16  # pixels of a face's longer side
-    largest: int = 0  # the same; 0: the size of the network's crop
+    guard: float = 0.3  # how far the cosine to the face as it was may fall
+    min_pixels: int = 16  # pixels of a face's longer side
+    max_pixels: int = 0  # the same; 0: the size of the network's crop
     factor: float = 1.0  # how much larger the picture becomes
     way: Way = Way.REPLACE
     blend: Blend = field(default_factory=Blend)
 
     def __post_init__(self):
-        for name in ("amount", "fidelity", "loss"):
+        for name in ("strength", "fidelity", "guard"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name):g}: choose 0 to 1")
         if not 1 <= self.factor <= MOST:
             raise ValueError(f"factor is {self.factor:g}: choose 1 to {MOST:g}")
-        for name in ("smallest", "largest"):
+        for name in ("min_pixels", "max_pixels"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)} px: choose 0 or more")
 
@@ -89,11 +91,13 @@ def restore_faces(
     parser: Parser | None = None,
     analyzer: Analyzer | None = None,
     enlarge: Enlarge | None = None,
+    prepare: Callable[[], object] = lambda: None,
     progress: Progress = ignore,
 ) -> Restored:
     """`images` (B, H, W, C) with `faces` restored, `settings.factor` times as large.
 
     An `analyzer` that knows identity guards the likeness; `enlarge` makes the pictures larger.
+    `prepare` is called after that, before the networks are, to make room for them.
     """
     faces.require(images)
     if images.shape[3] not in (3, 4):
@@ -113,14 +117,23 @@ def restore_faces(
     if not todo:
         patches.fill_(GREY)
     done = {number: Restoration(faces.found[number], left=why) for number, why in left.items()}
+    again = 0
+    if todo:
+        prepare()
     for start in range(0, len(todo), restorer.batch):
         numbers = todo[start : start + restorer.batch]
         here = faces.keep([faces.found[number] for number in numbers])
         made = patches[start : start + len(numbers)]
-        results = _restored(job, here, made, partial(progress, start, len(todo)))
+        results, repeated = _restored(job, here, made, partial(progress, start, len(todo)))
         done |= zip(numbers, results, strict=True)
+        again += repeated
         progress(start + len(numbers), len(todo))
-    told = [*faces.notes, *restorer.notes, *(_lacking(job) if todo else ())]
+    told = [*faces.notes, *restorer.notes, *(_lacking(job, enlarge) if todo else ())]
+    if again:
+        told.append(
+            f"{restorer.name} gave no picture for {again} of {counted(len(todo), 'face')}, and was "
+            "asked again on the CPU"
+        )
     return Restored(
         canvas.images,
         canvas.masks,
@@ -154,8 +167,7 @@ class _Job:
     @property
     def blend(self) -> Blend:
         """With the edge that goes with the choice of a mask."""
-        settings = self.settings
-        return replace(settings.blend, sides=settings.covers is Covers.BOTH, factor=settings.factor)
+        return replace(self.settings.blend, sides=self.settings.covers is Covers.BOTH)
 
     @cached_property
     def safer(self) -> Restorer | None:
@@ -164,14 +176,18 @@ class _Job:
 
 def _left(faces: Faces, restorer: Restorer, settings: Settings) -> dict[int, str]:
     """The faces, by number, that are left as they are, and why."""
-    least, most = settings.smallest, settings.largest or restorer.size
-    own = "" if settings.largest else " of the network, which would take detail away"
+    least, most = settings.min_pixels, settings.max_pixels or restorer.size
+    own = ""
+    if not settings.max_pixels:
+        own = (
+            " of the network, which would take detail away: set max_pixels to restore it all the "
+            "same, or choose a larger network, such as gpen_bfr_1024.onnx"
+        )
     left = {}
     for number, face in enumerate(faces):
         side = max(face.width, face.height)
-        spread = float((face.points.amax(0) - face.points.amin(0)).max())
-        if spread < 1:
-            left[number] = f"its points are within {spread:.2g} px of each other"
+        if (wrong := _misplaced(face, faces.size)) is not None:
+            left[number] = wrong
         elif side < least:
             left[number] = f"{side:.0f} px is less than {least} px, too little to go by"
         elif side > most:
@@ -179,16 +195,35 @@ def _left(faces: Faces, restorer: Restorer, settings: Settings) -> dict[int, str
     return left
 
 
-def _lacking(job: _Job) -> list[str]:
+def _misplaced(face: Face, size: tuple[int, int]) -> str | None:
+    """What is wrong with the points of a face in a picture of this size, if anything is."""
+    if not torch.isfinite(face.points).all():
+        return f"its points are not numbers: {face.points.tolist()}"
+    low, high = face.points.amin(0), face.points.amax(0)
+    spread = float((high - low).max())
+    if spread < 1:
+        return f"its points are within {spread:.2g} px of each other"
+    last = torch.tensor(size[::-1], device=low.device)
+    if (high + REACH * spread < 0).any() or (low - REACH * spread > last).any():
+        x, y = face.points.mean(0).tolist()
+        return f"its points lie outside the picture, around ({x:.0f}, {y:.0f})"
+    return None
+
+
+def _lacking(job: _Job, enlarge: Enlarge | None) -> list[str]:
     """What was asked for and cannot be done."""
-    lacking = [UNWATCHED] if job.settings.loss < 1 and not job.watches else []
-    return lacking + ([UNPARSED] if job.settings.covers.parses and not job.parses else [])
+    lacking = [UNWATCHED] if job.settings.guard < 1 and not job.watches else []
+    lacking += [UNPARSED] if job.settings.covers.parses and not job.parses else []
+    return lacking + ([UNLARGED] if enlarge is not None and job.settings.factor == 1 else [])
 
 
 def _restored(
     job: _Job, faces: Faces, patches: Tensor, alive: Callable[[], None]
-) -> list[Restoration]:
-    """What became of a few faces: written to the canvas, and alone to `patches` (N, s, s, 3)."""
+) -> tuple[list[Restoration], int]:
+    """What became of a few faces, and how many the network was asked for twice.
+
+    They are written to the canvas, and alone to `patches` (N, s, s, 3).
+    """
     restorer = job.restorer
     with one_thread():
         crops = align(
@@ -199,7 +234,7 @@ def _restored(
             Fit.ROBUST,
             outside=Outside.GREY if job.classic else Outside.MIRROR,
         )
-    failed = _made(job, crops, patches)
+    asked = ask(restorer, lambda: job.safer, crops.patches, job.settings.fidelity, patches)
     masks = None
     if job.parses:
         masks = head_masks(job.images, faces, crops, patches, restorer.template, job.parser)
@@ -213,52 +248,16 @@ def _restored(
         )
         for number, (face, crop) in enumerate(zip(faces, crops.cut, strict=True))
     ]
-    seen = _watched(job, [piece for at, piece in enumerate(pieces) if at not in failed], alive)
-    return [
+    seen = _watched(
+        job, [piece for at, piece in enumerate(pieces) if at not in asked.failed], alive
+    )
+    results = [
         Restoration(piece.face, left="the network gave no picture")
-        if number in failed
+        if number in asked.failed
         else _put(job, piece, next(seen))
         for number, piece in enumerate(pieces)
     ]
-
-
-def _made(job: _Job, crops: Crops, patches: Tensor) -> list[int]:
-    """Write the crops, restored, to `patches`; returns the numbers of those that gave no picture.
-
-    These are asked for again by safer rules; in the end the crop itself stands there.
-    """
-    with one_thread():
-        given = crops.patches.detach().float().nan_to_num(0.0, 1.0, 0.0).clamp_(0, 1)
-    failed = list(range(len(given)))
-    for safe in (False, True):
-        restorer = (job.safer if safe else job.restorer) if failed else None
-        if restorer is None:
-            break
-        asked = given[failed] if safe else given
-        answers = _answers(restorer, asked, job.settings.fidelity)
-        with one_thread():
-            fine = [
-                is_picture(answer, given[at]) for at, answer in zip(failed, answers, strict=True)
-            ]
-            for at, answer, good in zip(failed, answers, fine, strict=True):
-                if good:
-                    patch = patches[at].copy_(answer).clamp_(0, 1)
-                    same = (patch - given[at]).abs_() <= ROUNDING
-                    torch.where(same, given[at], patch, out=patch)
-        failed = [at for at, good in zip(failed, fine, strict=True) if not good]
-    patches[failed] = given[failed]
-    return failed
-
-
-def _answers(restorer: Restorer, crops: Tensor, fidelity: float) -> Tensor:
-    with torch.no_grad():
-        answers = restorer.restore(crops, fidelity)
-    if answers.shape != crops.shape:
-        raise ValueError(
-            f"{restorer.name} makes {tuple(answers.shape)} of crops of shape {tuple(crops.shape)}, "
-            "where a face restorer keeps the size: choose another file in Load Face Restorer"
-        )
-    return answers.to(crops)
+    return results, asked.again
 
 
 def _watched(
@@ -267,14 +266,13 @@ def _watched(
     """How much of each to mix in; None where nothing is known of its likeness."""
     if not job.watches:
         return iter([None] * len(pieces))
-    way, wanted, loss = job.settings.way, job.settings.amount, job.settings.loss
-    blend = replace(job.blend, factor=1.0)  # looked at are the pictures as they came
-    return iter(watched(pieces, way, blend, wanted, loss, job.analyzer, alive))
+    way, wanted, loss = job.settings.way, job.settings.strength, job.settings.guard
+    return iter(watched(pieces, way, job.blend, wanted, loss, job.analyzer, alive))
 
 
 def _put(job: _Job, piece: Piece, seen: Watched | None) -> Restoration:
     """Write a face to the canvas."""
-    amount = job.settings.amount if seen is None else seen.amount
+    amount = job.settings.strength if seen is None else seen.amount
     canvas, frame = job.canvas, piece.face.frame
     with one_thread():
         edge = paste_into(
@@ -287,6 +285,7 @@ def _put(job: _Job, piece: Piece, seen: Watched | None) -> Restoration:
             piece.mask,
             canvas.masks[frame],
             amount,
+            job.settings.factor,
         )
         now = moved(piece.face, canvas.matrix, frame)
         return Restoration(

@@ -34,6 +34,7 @@ class SideBySide:
 
     faces: Faces
     labels: tuple[str, ...]  # of the columns
+    restorers: int  # of which some may have several columns
     before: Tensor  # (n, S, S, 3), the first faces as they were
     after: tuple[Tensor, ...]  # for each column the same parts of the restored pictures
     restorations: tuple[tuple[Restoration, ...], ...]
@@ -60,13 +61,12 @@ def compare_restorers(
         raise ValueError(
             f"{len(columns)} columns of restorers and fidelities: give 1 to {COLUMNS} in all"
         )
+    names, count = labels(columns), len({id(column.restorer) for column in columns})
     if not len(faces):
-        return SideBySide(faces, labels(columns), images[:0], (), (), images, faces.notes)
-    shown, side, names = faces.keep(faces.found[:ROWS]), _side(len(columns)), labels(columns)
+        return SideBySide(faces, names, count, images[:0], (), (), images, faces.notes)
+    shown, side = faces.keep(faces.found[:ROWS]), _side(len(columns))
     after, restorations, told = [], [], []
     for number, column in enumerate(columns):
-        if column.prepare is not None:
-            column.prepare()
         restored = restore_faces(
             images,
             faces,
@@ -74,24 +74,28 @@ def compare_restorers(
             _all_of_it(settings, column),
             parser,
             analyzer,
+            prepare=column.prepare,
             progress=_part(progress, number, len(columns)),
         )
         after.append(_cut(restored.images, shown, side))
         restorations.append(restored.restorations)
         told.append([note for note in restored.notes if note not in faces.notes])
         told[-1] += _larger(faces, column.restorer)
+        del restored  # else its pictures would be there while the next ones are made
     before = _cut(images, shown, side)
     notes = [*faces.notes, *_once(names, told)]
-    return SideBySide(faces, names, before, tuple(after), tuple(restorations), images, tuple(notes))
+    return SideBySide(
+        faces, names, count, before, tuple(after), tuple(restorations), images, tuple(notes)
+    )
 
 
 def _all_of_it(settings: Settings, column: Column) -> Settings:
     return replace(
         settings,
         fidelity=column.fidelity,
-        amount=1.0,
-        largest=UNLIMITED,
-        loss=UNGUARDED,
+        strength=1.0,
+        max_pixels=UNLIMITED,
+        guard=UNGUARDED,
         factor=1.0,
     )
 
@@ -162,7 +166,9 @@ def describe_side_by_side(compared: SideBySide) -> str:
 
 
 def totals(compared: SideBySide) -> str:
-    restorers = counted(len(compared.labels), "restorer")
+    restorers = counted(compared.restorers, "restorer")
+    if len(compared.labels) > compared.restorers:
+        restorers += f" in {len(compared.labels)} columns"
     return f"{counted(len(compared.faces), 'face')}, {restorers} side by side"
 
 

@@ -9,14 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
+from ..models import find
 from ..nets.group_norm import made_precise
 from ..weights import MALFORMED, broken, require_finite
 from .network_restorer import KINDS, NetworkRestorer
 
 FACES = "FaceSR"  # spandrel's word for what restorers are for
-CODEFORMER = "CodeFormer"
-# Tensors that CodeFormer alone has together.
-CODEFORMERS = ("position_emb", "idx_pred_layer.1.weight", "ft_layers.0.self_attn.in_proj_weight")
 EXTRA = "spandrel_extra_arches"
 UPSCALERS = (
     "An upscaler belongs in models/upscale_models: ComfyUI's Load Upscale Model opens it, and the "
@@ -34,14 +32,14 @@ def from_descriptor(descriptor: Any, name: str) -> NetworkRestorer:
             f"{name} holds {architecture.name}, which is not a restorer that is supported yet. "
             f"Supported are {', '.join(KINDS)}."
         )
-    return NetworkRestorer(descriptor.model, KINDS[architecture.id], name)
+    kind = KINDS[architecture.id]
+    terms = find(kind.like)  # core's loader tells no licence
+    note = f"licence: {terms.licence}; commercial use: {terms.commercial.value}"
+    return NetworkRestorer(descriptor.model, kind, name, [note])
 
 
-def from_tensors(tensors: Mapping[str, Tensor], file: Path) -> NetworkRestorer:
-    """The restorer of these tensors, which came from `file`, in float32."""
-    architecture = architecture_of(tensors, file)
-    if architecture is None:
-        raise ValueError(f"{file} holds no restorer that spandrel knows")
+def from_tensors(tensors: Mapping[str, Tensor], architecture: Any, file: Path) -> NetworkRestorer:
+    """The restorer of these tensors, which are the architecture's and came from `file`."""
     if architecture.id not in KINDS:
         raise ValueError(f"{file} holds {architecture.name}, which restores no faces. {UPSCALERS}")
     require_finite(tensors, file)
@@ -57,17 +55,16 @@ def from_tensors(tensors: Mapping[str, Tensor], file: Path) -> NetworkRestorer:
     return NetworkRestorer(network, kind, file.name, [f"its tensors are {architecture.name}'s"])
 
 
-def architecture_of(tensors: Mapping[str, Tensor], file: Path) -> Any | None:
+def architecture_of(tensors: Mapping[str, Tensor]) -> Any | None:
     """What spandrel takes these for; ComfyUI's own registry is left as it is."""
     from spandrel import MAIN_REGISTRY
 
-    if all(name in tensors for name in CODEFORMERS):
-        return _codeformer(file)
     known = (support.architecture for support in MAIN_REGISTRY.architectures("detection"))
     return next((each for each in known if each.detect(tensors)), None)
 
 
-def _codeformer(file: Path) -> Any:
+def codeformer(file: Path) -> Any:
+    """The architecture of what `file` holds, which spandrel has in a package of its own."""
     try:
         from spandrel_extra_arches.architectures.CodeFormer import CodeFormerArch
     except ImportError as problem:

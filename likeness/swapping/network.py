@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..crop import Crops
-from ..picture import is_picture
+from ..picture import cleaned, is_picture
 from ..pixels.threads import one_thread
 from ..progress import Progress, ignore
 from .boost import parts
@@ -39,7 +39,7 @@ def through_network(
 
     Where the network's answer is no picture it is asked again in full precision.
     """
-    originals = _cleaned(crops.patches[: len(pairs)])
+    originals = cleaned(crops.patches[: len(pairs)])
     patches, each = torch.empty_like(originals), boost**2
     sources = sources_of(swapper, pairs, originals, strength, boost)
     sources = [source for source in sources for _ in range(each)]
@@ -110,8 +110,3 @@ def _swapped(
                 failed += [] if is_picture(answer, crop) else [number]
         progress(start + len(here), len(numbers))
     return failed
-
-
-@one_thread()
-def _cleaned(patches: Tensor) -> Tensor:
-    return patches.detach().float().nan_to_num(0.0, 1.0, 0.0).clamp_(0, 1)

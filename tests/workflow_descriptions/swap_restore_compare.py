@@ -8,7 +8,7 @@ NOTE = """\
 
 **One file is needed**: *GFPGANv1.4.pth* in *models/facerestore_models*. In the pack's folder run \
 `python install.py models GFPGANv1.4.pth`. Other restorers do as well: choose one in *Load Face \
-Restorer*. RestoreFormer++ and GPEN are there too; CodeFormer may not be used commercially.
+Restorer*, RestoreFormer++ for one. CodeFormer and GPEN may not be used commercially.
 
 Press **Run**. The face of *Person* goes onto the face of *Target*, *Restore Faces* makes it \
 sharp, and *Compare Images* shows the two, once *Nodes 2.0* is switched on in the main menu (the \
@@ -22,7 +22,8 @@ leaves the face like itself, and the report has the similarity.
 
 **Which restorer?** *Compare Restorers* takes up to four, and several *fidelities* of CodeFormer.
 
-**Hair and hands stay as they are**: connect *Load Face Parser* to *parser*.
+**Hats, hands and the background stay**: connect *Load Face Parser* to *parser*. Face, ears and \
+hair are put back.
 
 **The rest of the picture too**: set *factor* to 2 and connect core's *Load Upscale Model*, such \
 as RealESRGAN_x2plus.pth, to *upscale_model*.
