@@ -263,6 +263,7 @@ def test_an_upscaler_without_a_factor_is_not_asked():
     assert torch.equal(done.images[done.masks == 0], images[done.masks == 0])
     assert UNLARGED in done.notes
     assert UNLARGED not in restored(images).notes
+    assert UNLARGED in restored(images, of(images), enlarge=lambda image: image).notes
 
 
 def test_what_is_no_number_does_not_spread_when_a_picture_is_enlarged():

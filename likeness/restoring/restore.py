@@ -128,7 +128,9 @@ def restore_faces(
         done |= zip(numbers, results, strict=True)
         again += repeated
         progress(start + len(numbers), len(todo))
-    told = [*faces.notes, *restorer.notes, *(_lacking(job, enlarge) if todo else ())]
+    told = [*faces.notes, *restorer.notes, *(_lacking(job) if todo else ())]
+    if enlarge is not None and settings.factor == 1:
+        told.append(UNLARGED)
     if again:
         told.append(
             f"{restorer.name} gave no picture for {again} of {counted(len(todo), 'face')}, and was "
@@ -210,11 +212,10 @@ def _misplaced(face: Face, size: tuple[int, int]) -> str | None:
     return None
 
 
-def _lacking(job: _Job, enlarge: Enlarge | None) -> list[str]:
+def _lacking(job: _Job) -> list[str]:
     """What was asked for and cannot be done."""
     lacking = [UNWATCHED] if job.settings.guard < 1 and not job.watches else []
-    lacking += [UNPARSED] if job.settings.covers.parses and not job.parses else []
-    return lacking + ([UNLARGED] if enlarge is not None and job.settings.factor == 1 else [])
+    return lacking + ([UNPARSED] if job.settings.covers.parses and not job.parses else [])
 
 
 def _restored(
