@@ -2,78 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from enum import Enum
 from functools import reduce
 from math import log
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from .blending.classic import facexlib_alpha, facexlib_parsed, insightface_alpha
+from .alpha import allowed_by, as_classic, share_of
+from .blend import CLASSIC, FEATHERED, MIXES, Blend, Method
 from .blending.colour import match_colour
-from .blending.feather import feathered, ring, square
+from .blending.feather import ring
 from .blending.grain import add_grain
-from .blending.mixing import bands, gradient, mix, mix_into
+from .blending.mixing import mix, mix_into
 from .blending.seam import against, edge_of
 from .crop import Crop, Crops
-from .geometry import scale_of
 from .laid import (
     Way,
     as_large_as,
     difference,
-    ending,
     inside_picture,
     laid,
-    to_window,
     window_of,
 )
-from .pixels.raster import Border, duplicate, resize, warp
+from .pixels.raster import Border, duplicate, warp
 from .pixels.threads import one_thread
 from .pixels.window import Window
 from .progress import Progress, ignore
 
 RING = 0.08  # width of the ring that colours are compared on, as a share of the extent
-MOST = 10  # of a share or a strength: more is a slip
-THIN = 0.02  # width of the fade that even a patch without faded sides gets, as a share of it
 ASPECT = 0.02  # how far a patch may be from the shape it was cut in
 
 Sides = tuple[Tensor, Tensor]
-
-
-class Method(str, Enum):
-    """How a patch and its surroundings meet."""
-
-    FEATHER = "feather"
-    BANDS = "multi-band"
-    GRADIENT = "gradient-domain"
-    INSIGHTFACE = "as insightface"
-    FACEXLIB = "as facexlib"
-
-
-@dataclass(frozen=True)
-class Blend:
-    method: Method = Method.FEATHER
-    feather: float = 0.1  # share of the extent, inwards
-    colour: float = 0.0  # how much of the colour difference on the ring is taken out
-    grain: float = 0.0  # how much of the missing noise is put back
-    # Whether a patch that has a mask of its own fades out at its sides too. None: as the method has
-    # it, which is yes, but for facexlib's; insightface's always does.
-    sides: bool | None = None
-
-    def __post_init__(self):
-        for name in ("feather", "colour", "grain"):
-            if not 0 <= getattr(self, name) <= MOST:
-                raise ValueError(f"{name} is {getattr(self, name):g}: choose 0 to {MOST}")
-
-    @property
-    def is_plain(self) -> bool:
-        """Only mixes the patch and the picture by how much of each counts."""
-        return self.method not in MIXES and not self.colour and not self.grain
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +46,12 @@ class Pasted:
     masks: Tensor | None = None  # (B, H, W): how much of each pixel is new, where it was asked for
 
 
-CLASSIC = (Method.INSIGHTFACE, Method.FACEXLIB)  # their edges follow rules of their own
-# The others mix in proportion to alpha.
-MIXES: dict[Method, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    Method.BANDS: bands,
-    Method.GRADIENT: gradient,
-}
-
-
 def paste(
     images: Tensor,
     patches: Tensor,
     crops: Crops,
     way: Way = Way.REPLACE,
-    blend: Blend = Blend(),
+    blend: Blend = FEATHERED,
     masks: Tensor | None = None,
     patch_masks: Tensor | None = None,
     progress: Progress = ignore,
@@ -130,7 +85,7 @@ def paste_into(
     patch: Tensor,
     crop: Crop,
     way: Way = Way.REPLACE,
-    blend: Blend = Blend(),
+    blend: Blend = FEATHERED,
     masks: Sequence[Tensor] = (),
     patch_mask: Tensor | None = None,
     new: Tensor | None = None,
@@ -176,13 +131,13 @@ def _paste_into(
     amount: float,
     factor: float,
 ) -> Sides | None:
-    allowed = _allowed(masks, crop, window, frame.shape[:2], blend)
-    share = _share(crop, blend, patch_mask)
+    allowed = allowed_by(masks, crop, window, frame.shape[:2], blend)
+    share = share_of(crop, blend, patch_mask)
     if blend.colour:
         patch = _matched(patch, crop, blend.colour, share, masks, frame.shape[:2])
     picks = blend.method is Method.FACEXLIB
     layer, alpha = laid(patch, share, crop, window, way, picks)
-    alpha = _classic(alpha, crop, window, blend, patch_mask is not None, factor)
+    alpha = as_classic(alpha, crop, window, blend, patch_mask is not None, factor)
     alpha = alpha if allowed is None else torch.minimum(alpha, allowed)
     edge = edge_of(alpha)
     alpha = alpha if amount == 1 else alpha * amount
@@ -209,52 +164,6 @@ def _blended_into(here: Tensor, there: Tensor, alpha: Tensor, blend: Blend, wind
     after = (mixed or mix)(before, there[..., :3], alpha)
     after = add_grain(after, before, alpha, blend.grain, seed=window[0] + window[1])
     here.copy_(torch.where(alpha[..., None] > 0, after.clamp(0, 1).to(here.dtype), here))
-
-
-def _share(crop: Crop, blend: Blend, patch_mask: Tensor | None) -> Tensor | None:
-    """How much of the patch counts, in its own pixels; None: all of it."""
-    size, pixels = tuple(crop.original.shape[:2]), blend.feather * crop.extent
-    device = crop.original.device
-    own = None if patch_mask is None else patch_mask.detach().to(device).nan_to_num(0.0)
-    own = None if own is None else resize(own, size).clamp(0, 1)
-    if blend.method is Method.FACEXLIB:
-        return None if own is None else facexlib_parsed(own)
-    if own is not None:
-        own = feathered(own, pixels)
-    if blend.method is not Method.INSIGHTFACE and crop.mask is None:
-        hard = own is not None and blend.sides is False
-        around = square(size, THIN * max(size) if hard else pixels, device)
-        own = around if own is None else torch.minimum(own, around)
-    return own
-
-
-def _classic(
-    alpha: Tensor, crop: Crop, window: Window, blend: Blend, own: bool, factor: float
-) -> Tensor:
-    """With the edge that insightface or facexlib would make."""
-    if blend.method is Method.INSIGHTFACE:
-        theirs = insightface_alpha(to_window(crop, window), crop.original.shape[:2], alpha.shape)
-    elif blend.method is Method.FACEXLIB and (blend.sides or not own):
-        local, size = to_window(crop, window), crop.original.shape[:2]
-        theirs = facexlib_alpha(local, size, alpha.shape, factor=factor)
-    else:
-        return alpha
-    return torch.minimum(alpha, theirs.to(alpha))
-
-
-def _allowed(
-    masks: Sequence[Tensor], crop: Crop, window: Window, size: tuple[int, int], blend: Blend
-) -> Tensor | None:
-    """Where all of the picture's masks let the window change, softened inwards."""
-    if not masks:
-        return None
-    x0, y0, x1, y1 = ending(crop, window)
-    inner = reduce(torch.minimum, (mask[y0:y1, x0:x1].float() for mask in masks)).nan_to_num(0.0)
-    # Where the patch ends, the mask does; the picture's own edge is none.
-    ends = int(x0 > 0), int(x1 < size[1]), int(y0 > 0), int(y1 < size[0])
-    soft = feathered(pad(inner, ends), blend.feather * crop.extent / scale_of(crop.matrix))
-    beside = x0 - window[0], window[2] - x1, y0 - window[1], window[3] - y1
-    return pad(soft, [more - end for more, end in zip(beside, ends, strict=True)])
 
 
 def _matched(
