@@ -384,6 +384,11 @@ def missing(model: Model, place: Path) -> str:
     )
 
 
+def terms(model: Model) -> str:
+    """What may be done with the file."""
+    return f"licence: {model.licence}; commercial use: {model.commercial.value}"
+
+
 def size(count: int | None) -> str:
     """A number of bytes as a person reads it; decimal units, as download pages use."""
     if count is None:

@@ -19,6 +19,7 @@ from .align import Fit, Outside, Template, align
 from .crop import Crops
 from .face import Faces
 from .geometry import compose, invert, shift, transform_box
+from .picture import cleaned
 from .pixels.raster import Border, warp
 from .pixels.window import around, part
 from .progress import Progress, ignore
@@ -179,7 +180,7 @@ def parse(images: Tensor, faces: Faces, parser: Parser, progress: Progress = ign
             for at in (~known).nonzero().flatten().tolist()
         ]
         with torch.no_grad():
-            found = parser(patches.float().nan_to_num(0, 1, 0).clamp(0, 1))
+            found = parser(cleaned(patches))
         classes[start : start + len(found)] = found.cpu()
         progress(count + start + len(found), 2 * count)
     return Parsing(faces, crops, classes, tuple(notes))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .face import Face, Faces
 from .geometry import scale_of
-from .models import MODELS, find
+from .models import MODELS, find, terms
 
 if TYPE_CHECKING:
     from .crop import Crops
@@ -104,7 +104,7 @@ def describe_swapper(swapper: Swapper | Montage) -> str:
     lines = [swapper.name]
     if hasattr(swapper, "takes"):
         lines = [f"{swapper.name}: {swapper.size} px, takes {swapper.takes}"]
-    lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}" for row in rows]
+    lines += map(terms, rows)
     return "\n".join([*lines, *swapper.notes])
 
 
@@ -140,10 +140,8 @@ def _restoration(each: Restoration) -> str:
 def describe_restorer(restorer: Restorer) -> str:
     """What it is, its licence, the notes."""
     told = "takes a fidelity" if restorer.has_fidelity else "takes no fidelity"
-    lines = [f"{restorer.name}: {restorer.size} px, {told}"]
-    row = find(restorer.like)  # whatever name a user gave the file
-    lines += [f"licence: {row.licence}; commercial use: {row.commercial.value}"]
-    return "\n".join([*lines, *restorer.notes])
+    licence = terms(find(restorer.like))  # whatever name a user gave the file
+    return "\n".join([f"{restorer.name}: {restorer.size} px, {told}", licence, *restorer.notes])
 
 
 def describe_analyzer(analyzer: Analyzer) -> str:

@@ -12,7 +12,7 @@ from ..likeness.detect import detect
 from ..likeness.face import Faces as FoundFaces
 from ..likeness.report import describe_analyzer
 from .host import fingerprint, meant, model_folders, progress, reported
-from .types import Analyzer
+from .types import Analyzer, Faces
 
 BUILT_IN = "built in"
 
@@ -74,6 +74,16 @@ def finder(analyzer: object) -> object:
             f"analyzer: a {type(analyzer).__name__} finds no faces: connect Load Face Analyzer"
         )
     return analyzer
+
+
+def faces_input() -> io.Input:
+    """For nodes that find the faces themselves where none are given."""
+    return Faces.Input(
+        "faces",
+        optional=True,
+        tooltip="Which faces, from Detect Faces or Select Faces. Without it all faces that the "
+        "analyzer finds.",
+    )
 
 
 def faces_in(image: torch.Tensor, faces: object, analyzer: object) -> FoundFaces:

@@ -10,10 +10,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ..likeness.restoring.covering import Covers
-from .analyzer import faces_in, finder
+from .analyzer import faces_in, faces_input, finder
 from .host import named, progress, reported
 from .restore import make_room, parser_for, restorer_input, taken
-from .types import Analyzer, Faces, Parser
+from .types import Analyzer, Parser
 
 if TYPE_CHECKING:
     from ..likeness.restoring.columns import Column
@@ -50,12 +50,7 @@ class CompareRestorers(io.ComfyNode):
                 restorer_input("restorer_2", optional=True, name="second restorer"),
                 restorer_input("restorer_3", optional=True, name="third restorer"),
                 restorer_input("restorer_4", optional=True, name="fourth restorer"),
-                Faces.Input(
-                    "faces",
-                    optional=True,
-                    tooltip="Which faces, from Detect Faces or Select Faces. Without it all faces "
-                    "that the analyzer finds.",
-                ),
+                faces_input(),
                 Analyzer.Input(
                     "analyzer",
                     optional=True,

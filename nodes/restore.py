@@ -18,10 +18,10 @@ from ..likeness.restoring.canvas import MOST
 from ..likeness.restoring.covering import Covers
 from ..likeness.restoring.restorer import BATCH
 from . import weights
-from .analyzer import faces_in, finder
+from .analyzer import faces_in, faces_input, finder
 from .blending import blend_input, blend_of, way_input
 from .host import meant, named, patched, progress, reported
-from .types import Analyzer, Faces, Parser, Restorer
+from .types import Analyzer, Parser, Restorer
 
 WORKING = 1_500_000_000  # bytes that a network works in, for each crop of 512 px
 
@@ -169,12 +169,7 @@ class RestoreFaces(io.ComfyNode):
                 ),
                 way_input(),
                 blend_input(feather=0.1),
-                Faces.Input(
-                    "faces",
-                    optional=True,
-                    tooltip="Which faces, from Detect Faces or Select Faces. Without it all faces "
-                    "that the analyzer finds.",
-                ),
+                faces_input(),
                 Analyzer.Input(
                     "analyzer",
                     optional=True,
@@ -188,7 +183,8 @@ class RestoreFaces(io.ComfyNode):
                     "upscale_model",
                     optional=True,
                     tooltip="From core's Load Upscale Model, for what is not a face; 'factor' says "
-                    "how large the result becomes, whatever the model's own factor is.",
+                    "how large the result becomes, whatever the model's own factor is. At 1 it is "
+                    "not used.",
                 ),
             ],
             outputs=[

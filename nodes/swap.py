@@ -18,10 +18,10 @@ from ..likeness.swapping.covering import Covers
 from ..likeness.swapping.pairing import Pairing
 from ..likeness.swapping.swapper import BATCH
 from . import weights
-from .analyzer import faces_in, finder
+from .analyzer import faces_in, faces_input, finder
 from .blending import blend_input, blend_of, way_input
 from .host import loaded, meant, named, patched, progress, reported, working_dtype
-from .types import Analyzer, Crops, Faces, Identity, Parser, Swapper
+from .types import Analyzer, Crops, Identity, Parser, Swapper
 
 BUILT_IN = "built in: warp and blend"
 WORKING = 400_000_000  # bytes that a network works in, for each crop of 256 px
@@ -147,12 +147,7 @@ class SwapFaces(io.ComfyNode):
                 ),
                 way_input(),
                 blend_input(feather=0.1),
-                Faces.Input(
-                    "faces",
-                    optional=True,
-                    tooltip="Which faces, from Detect Faces or Select Faces. Without it all faces "
-                    "that the analyzer finds.",
-                ),
+                faces_input(),
                 Identity.Input(
                     "identity",
                     optional=True,

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..models import find
+from ..models import find, terms
 from ..nets.group_norm import made_precise
 from ..weights import MALFORMED, broken, require_finite
 from .network_restorer import KINDS, NetworkRestorer
@@ -33,9 +33,8 @@ def from_descriptor(descriptor: Any, name: str) -> NetworkRestorer:
             f"Supported are {', '.join(KINDS)}."
         )
     kind = KINDS[architecture.id]
-    terms = find(kind.like)  # core's loader tells no licence
-    note = f"licence: {terms.licence}; commercial use: {terms.commercial.value}"
-    return NetworkRestorer(descriptor.model, kind, name, [note])
+    licence = terms(find(kind.like))  # core's loader tells none
+    return NetworkRestorer(descriptor.model, kind, name, [licence])
 
 
 def from_tensors(tensors: Mapping[str, Tensor], architecture: Any, file: Path) -> NetworkRestorer:
