@@ -86,13 +86,16 @@ def face_masks(
 ) -> Drawn:
     """One mask for each frame, or for each face in their order, of all the regions at once.
 
-    A frame without a face gets an empty mask; so does a batch without any, once. `softness` is
-    the mask blur of `gaussian`, which comes last.
+    A frame without a face gets an empty mask, but for the whole picture; so does a batch without
+    any, once. `softness` is the mask blur of `gaussian`, which comes last.
     """
     if not regions and not (parts and parts.add):
         raise ValueError("no region is chosen: choose at least one, such as 'face and forehead'")
     seen = [None] * len(faces) if parts is None else list(_seen(faces, parts))
     frames = range(faces.frames) if together else [face.frame for face in faces] or [0]
+    if Region.PICTURE in regions:
+        whole = torch.ones(len(frames), *faces.size)
+        return Drawn(whole, tuple(frames), (1.0,) * len(frames), faces.notes)
     masks = torch.zeros(len(frames), *faces.size)
     frame = (0, 0, faces.size[1], faces.size[0])
     touched: list[list[Window]] = [[] for _ in frames]

@@ -16,6 +16,8 @@ class Task(Enum):
     RESTORE = "restore faces"
     PARSE = "parse faces"
     LANDMARKS = "refine landmarks"
+    EDGES = "draw soft edges"
+    PAINT = "paint: the workflows' checkpoints"
     CONTROL = "guide the sampler"
     DEPTH = "estimate depth"
     TAG = "tag pictures"
@@ -101,6 +103,8 @@ GPEN = _terms(Commercial.NO, "academic and non-commercial use only (Alibaba)")
 FACEXLIB = _terms(Commercial.YES, "MIT (facexlib)")
 FAN = _terms(Commercial.DOUBTFUL, "BSD-3-Clause; trained on 300W-LP (a research set)")
 PIDINET = _terms(Commercial.ASK, "research only, ask its authors for commercial use (PiDiNet)")
+OPENRAIL = _terms(Commercial.YES, "CreativeML OpenRAIL-M (Stable Diffusion 1.5)")
+OPENRAIL_XL = _terms(Commercial.YES, "CreativeML OpenRAIL++-M (SDXL)")
 CONTROLNET = _terms(Commercial.YES, "OpenRAIL (ControlNet 1.1)")
 APACHE = _terms(Commercial.YES, "Apache-2.0")
 BSD = _terms(Commercial.YES, "BSD-3-Clause")
@@ -290,10 +294,18 @@ MODELS: tuple[Model, ...] = (
         sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
     ),
     _hub(
-        "lllyasviel/Annotators", "table5_pidinet.pth", **_place(Task.CONTROL, "detection"),
+        "lllyasviel/Annotators", "table5_pidinet.pth", **_place(Task.EDGES, "detection"),
         **PIDINET, bytes=2871148,
         sha256="80860ac267258b5f27486e0ef152a211d0b08120f62aeb185a050acc30da486c",
-        note="draws soft edges",
+    ),
+    _hub(
+        "Comfy-Org/stable-diffusion-v1-5-archive", "v1-5-pruned-emaonly-fp16.safetensors",
+        **_place(Task.PAINT, "checkpoints"), **OPENRAIL,
+        note="or any other of its family; a realistic one paints better faces",
+    ),
+    _hub(
+        "stabilityai/stable-diffusion-xl-base-1.0", "sd_xl_base_1.0.safetensors",
+        **_place(Task.PAINT, "checkpoints"), **OPENRAIL_XL, note="or any other of its family",
     ),
     _hub(
         CONTROLNET_HUB, "control_v11p_sd15_softedge_fp16.safetensors", **CONTROL_SD15,
@@ -303,6 +315,11 @@ MODELS: tuple[Model, ...] = (
          note="poses, SD 1.5"),
     _hub(CONTROLNET_HUB, "control_v11f1p_sd15_depth_fp16.safetensors", **CONTROL_SD15,
          note="depth, SD 1.5"),
+    _hub(
+        "xinsir/controlnet-union-sdxl-1.0", "diffusion_pytorch_model_promax.safetensors",
+        "controlnet-union-sdxl-promax.safetensors", **_place(Task.CONTROL, "controlnet"),
+        **APACHE, note="soft edges, poses and depth, SDXL",
+    ),
     _hub(
         "Comfy-Org/Depth-Anything-3", "geometry_estimation/depth_anything_3_small.safetensors",
         "depth_anything_3_small.safetensors", **_place(Task.DEPTH, "geometry_estimation"),

@@ -35,9 +35,15 @@ def open_known(
     `kinds` are the numbers of those inputs that are not float32. `providers` are names of
     onnxruntime; CUDA when it is there, else the CPU, when None.
     """
+    session, notes = open_told(file, providers)
+    require(file, session, inputs, output, kinds)
+    return session, notes
+
+
+def open_told(file: Path, providers: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...]]:
+    """The session of `file`, and what to tell of what it runs on; `providers` as above."""
     wanted = list(available_providers() if providers is None else providers)
     session = open_session(file, wanted)
-    require(file, session, inputs, output, kinds)
     running = session.get_providers()
     notes = [f"{file.name} runs on {', '.join(running)}"]
     notes += provider_notes(wanted, {file.name: running})

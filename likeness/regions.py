@@ -26,6 +26,7 @@ class Region(str, Enum):
     LIPS = "lips"
     MOUTH = "mouth"  # the lips and what is between them
     JAW = "jaw"  # below the mouth
+    PICTURE = "whole picture"  # with a face on it or without
 
 
 @dataclass(frozen=True, eq=False)

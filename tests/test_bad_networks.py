@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from graphs import find, marked, node, put, refused
+from pickles import Touches
 from safetensors.torch import save_file
 from standins import fan, parsers
 
@@ -153,16 +154,6 @@ def test_other_networks_are_named(server, folder, kind):
     write: Callable[[Path], Path] = fan.write_fan if kind == "parser" else parsers.write_parsenet
     swapped = write(folder / "swapped.pth")
     refused(server, loads(kind, swapped.name), kind, str(swapped), f"models {known}")
-
-
-class Touches:
-    """Pickled, it makes a file when it is read by who believes everything."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self):
-        return Path.touch, (self.file,)
 
 
 @pytest.mark.parametrize("kind", LOADERS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from pack.likeness.nets.fan import FAN, FILE, load
+from pickles import Touches
 from standins.fan import write_fan
 
 # Of the sorted lines "name (shape)" of the tensors that the package's network has.
@@ -71,18 +72,8 @@ def test_an_older_file_is_refused_by_the_name_of_the_right_one(tmp_path):
         load(older)
 
 
-class Program:
-    """What a pickle runs when it is opened without care."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.touch, (self.mark,)
-
-
 def test_nothing_in_a_file_is_run(tmp_path):
-    torch.save({"conv1.weight": Program(tmp_path / "ran")}, tmp_path / FILE)
+    torch.save({"conv1.weight": Touches(tmp_path / "ran")}, tmp_path / FILE)
     with pytest.raises(ValueError, match="is not opened: that would run"):
         load(tmp_path / FILE)
     assert not (tmp_path / "ran").exists()

@@ -14,6 +14,7 @@ from pack.likeness.models import MODELS
 from pack.likeness.nets import aei, iresnet, swap_generator
 from pack.likeness.swapping.inswapper import HAS_EMAP, InSwapper, load
 from pack.likeness.weights import OtherNetwork
+from pickles import Touches
 from standins.fan import write_fan
 from standins.reswapper import append_emap, export, generator, random_emap, write_reswapper
 from standins.swapper import write_swapper
@@ -301,19 +302,9 @@ def test_a_broken_map(tmp_path, harm):
         load(file)
 
 
-class Program:
-    """What a pickle runs when it is opened without care."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.touch, (self.mark,)
-
-
 def test_nothing_in_a_map_is_run(tmp_path):
     file = write_reswapper(tmp_path / "reswapper-429500.pth", width=4)
-    np.save(tmp_path / "emap.npy", np.array([Program(tmp_path / "ran")]), allow_pickle=True)
+    np.save(tmp_path / "emap.npy", np.array([Touches(tmp_path / "ran")]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"emap\.npy .* cannot be used: .*Delete it"):
         load(file)
     assert not (tmp_path / "ran").exists()

@@ -15,7 +15,7 @@ from pack.likeness.pixels.coverage import fill, gaussian, grow, reach_of
 from pack.likeness.regions import Region, outlines_of
 
 SIZES = [(97, 160), (160, 97)]
-ALL = list(Region)
+ALL = [region for region in Region if region is not Region.PICTURE]
 WHOLE = [Region.FOREHEAD]
 
 
@@ -78,7 +78,7 @@ def test_no_line_is_left_between_neighbours():
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("regions", [[region] for region in Region])
+@pytest.mark.parametrize("regions", [[region] for region in ALL])
 def test_a_mask_moves_with_its_face(size, regions):
     here, there = one(size, 18), Faces((handmade.measured(18, 50.3, 54.6),), 1, size)
     moved = drawn(here, regions)[0].roll((7, 5), (0, 1))
@@ -95,6 +95,17 @@ def test_a_frame_is_a_part_of_a_larger_frame():
             whole = drawn(large, [Region.SKIN], edge)[0, 200:360, 200:297]
             assert torch.allclose(seen, whole, atol=2e-3), (x, y, edge)
             assert seen.any()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_whole_picture_is_masked_with_a_face_or_without(together):
+    faces = Faces((handmade.measured(26, 45, 47),), 2, (97, 160))
+    for those, number in ((faces, 2 if together else 1), (faces.keep([]), 2 if together else 1)):
+        whole = face_masks(those, [Region.PICTURE], Edge(-9, 5), together, 16)
+        assert whole.masks.shape == (number, 97, 160)
+        assert torch.equal(whole.masks, torch.ones(number, 97, 160))
+        assert whole.shares == (1.0,) * number
+        assert "nothing is masked" not in describe_masks(whole)
 
 
 @pytest.mark.parametrize("eyes", [4.0, 26.0, 1000.0])

@@ -57,6 +57,12 @@ def test_what_is_subtracted_is_free_and_the_rest_as_it_was(size, together, part)
     assert torch.allclose(left, torch.minimum(plain, 1 - seen), atol=1e-4)
 
 
+def test_the_whole_picture_is_masked_whatever_is_subtracted():
+    faces = two(SIZES[0])
+    whole = masks(faces, parsing=parsed(faces, FRINGE), subtract=[HAIR], regions=[Region.PICTURE])
+    assert torch.equal(whole, torch.ones_like(whole))
+
+
 def test_what_is_subtracted_stays_free_however_far_the_mask_grows():
     faces = two(SIZES[0])
     parsing = parsed(faces, FRINGE)

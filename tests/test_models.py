@@ -28,6 +28,7 @@ from pack.likeness.setup.process import SetupError
 
 # Keys of folder_paths: ComfyUI's own, and those that packs share or that are ours.
 FOLDERS = {
+    "checkpoints",
     "controlnet",
     "detection",
     "embeddings",
@@ -236,3 +237,10 @@ def test_where_comfyui_is_not_known_the_command_asks_for_the_folder(tmp_path, mo
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path / "nothing"))
     with pytest.raises(SetupError, match="COMFYUI_PATH"):
         run("buffalo_l")
+
+
+def test_the_title_of_a_workflow_names_its_files(tmp_path):
+    code, told = run("Swap, restore and compare", only_list=True, chosen=tmp_path)
+    assert code == 0
+    assert "GFPGANv1.4.pth" in told
+    assert "GFPGANv1.3.pth" not in told

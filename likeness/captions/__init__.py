@@ -1,0 +1,1 @@
+"""Captions: what is said of a picture, for training and for prompts."""

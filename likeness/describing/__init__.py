@@ -1,0 +1,1 @@
+"""Describing pictures by the answers of a network to questions about them."""

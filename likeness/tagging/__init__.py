@@ -1,0 +1,1 @@
+"""Tags of pictures by WD14 networks: which words of a fixed list fit."""
