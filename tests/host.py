@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import real
 from pack.likeness.client import Client, PromptError, ServerError, images, texts
 from pack.likeness.setup.place import free_port, link
+from pack.likeness.setup.standins.table import MAKERS, SDXL
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = "Likeness"
+SOFT_EDGES = "detection/table5_pidinet.pth"
 START_LIMIT = 180.0  # seconds
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 12_000  # characters of the log that a failed test shows
@@ -31,22 +35,10 @@ def insightface_pack(folder: Path) -> None:
     write_pack(folder)
 
 
-def sd15(file: Path) -> None:
-    from standins.checkpoints import write_sd15
-
-    write_sd15(file)
-
-
 def landmark_network(file: Path) -> None:
     from standins.fan import write_fan
 
     write_fan(file)
-
-
-def face_parser(file: Path) -> None:
-    from standins.parsers import write_parsenet
-
-    write_parsenet(file)
 
 
 def face_restorer(file: Path) -> None:
@@ -61,15 +53,26 @@ def sharpening_restorer(file: Path) -> None:
     write_sharpening(file)
 
 
+def soft_edges(file: Path) -> None:
+    """The real file where it is at hand: thumbnails show what it draws."""
+    if real.SOFT_EDGES.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(real.SOFT_EDGES, file)
+    else:
+        MAKERS[SOFT_EDGES].write(file)
+
+
 # What stands in the models folder under the names that the workflows use: name -> maker.
 STANDINS: Mapping[str, Callable[[Path], object]] = {
     "insightface/models/buffalo_l": insightface_pack,
-    "checkpoints/v1-5-pruned-emaonly-fp16.safetensors": sd15,
     "facedetection/2DFAN4-11f355bf06.pth.tar": landmark_network,
-    "facedetection/parsing_parsenet.pth": face_parser,
     "facerestore_models/GFPGANv1.4.pth": face_restorer,
     "facerestore_models/gfpgan_1.4.onnx": sharpening_restorer,
+    **{name: maker.write for name, maker in MAKERS.items()},
+    SOFT_EDGES: soft_edges,
 }
+# Larger ones: `Server.add_sdxl` writes them.
+SDXL_STANDINS = {name: maker.write for name, maker in SDXL.items()}
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,10 @@ class Server:
         empty = {"class_type": "EmptyImage", "inputs": blank}
         shown = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
         self.run({"1": empty, "2": shown})
+
+    def add_sdxl(self) -> None:
+        """Write stand-ins of SDXL (0.6 GB), once, into the server's folder of models."""
+        write_missing(SDXL_STANDINS, self.base / "models")
 
     def log(self) -> str:
         return COLOUR.sub("", self.log_file.read_text("utf-8", errors="replace"))
@@ -206,9 +213,14 @@ def prepare(base: Path, *, standins: bool, pack: bool) -> None:
     at = base / "custom_nodes" / PACK
     if pack and not at.exists():
         link(ROOT, at)
-    for name, make in STANDINS.items() if standins else ():
-        if not (base / "models" / name).exists():
-            make(base / "models" / name)
+    if standins:
+        write_missing(STANDINS, base / "models")
+
+
+def write_missing(makers: Mapping[str, Callable[[Path], object]], models: Path) -> None:
+    for name, make in makers.items():
+        if not (models / name).exists():
+            make(models / name)
 
 
 def _await(server: Server) -> None:
