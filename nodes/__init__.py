@@ -6,9 +6,12 @@ from comfy_api.latest import ComfyExtension, io
 
 from .align import AlignFaces, PasteFaces
 from .analyzer import LoadFaceAnalyzer
+from .captions import CleanCaption
 from .compare_restorers import CompareRestorers
-from .demo import DemoPortrait
+from .control import LoadSoftEdge, SoftEdge
+from .describe import DescribeImages, LoadDescriber
 from .detect import DetectFaces
+from .embeddings import AddEmbeddings
 from .faces import DrawFaces, FacesToBoxes, SelectFaces
 from .host import register_model_folders
 from .identity import CompareFaces, JoinIdentities, MakeIdentity
@@ -17,9 +20,14 @@ from .inpaint import CropForInpaint, StitchInpaint
 from .landmarks import LoadLandmarkNetwork, RefineLandmarks
 from .masks import FaceMask
 from .parse import LoadFaceParser, ParseFace
+from .portrait import LoadPortrait
+from .pose_map import FacePoseMap
+from .reference import ReferenceOnly
 from .restore import LoadFaceRestorer, RestoreFaces
+from .strength import ExactStrength
 from .swap import LoadSwapper, SwapFaces
 from .swap_folder import SwapFolder
+from .tags import LoadTagger, TagImages
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     LoadFaceAnalyzer,
@@ -47,7 +55,18 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     LoadFaceRestorer,
     RestoreFaces,
     CompareRestorers,
-    DemoPortrait,
+    LoadSoftEdge,
+    SoftEdge,
+    FacePoseMap,
+    ReferenceOnly,
+    ExactStrength,
+    LoadTagger,
+    TagImages,
+    LoadDescriber,
+    DescribeImages,
+    CleanCaption,
+    AddEmbeddings,
+    LoadPortrait,
 )
 
 

@@ -22,6 +22,9 @@ MODEL_FOLDERS = (
     "hyperswap",
     "facerestore_models",
     "identities",
+    "detection",
+    "wd14_tagger",
+    "vqa",
 )
 
 

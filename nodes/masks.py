@@ -134,6 +134,7 @@ def _region_input() -> io.DynamicCombo.Input:
     switches = [
         io.Boolean.Input(_switch(region), default=False, tooltip=f"Mask the {region.value}.")
         for region in ordered
+        if region is not Region.PICTURE
     ]
     return io.DynamicCombo.Input(
         "region",
@@ -143,13 +144,13 @@ def _region_input() -> io.DynamicCombo.Input:
         ],
         tooltip="'face' ends at the brows; 'skin' is face and forehead without eyes and mouth; "
         "'mouth' is the lips and what is between them; 'jaw' is what is below the mouth. "
-        "'several' has a switch for each.",
+        "'several' has a switch for each. 'whole picture' covers it all, with a face or without.",
     )
 
 
 def _chosen(value: dict) -> list[Region]:
     if value["region"] == SEVERAL:
-        return [region for region in Region if value[_switch(region)]]
+        return [region for region in Region if value.get(_switch(region))]
     return [Region(value["region"])]
 
 

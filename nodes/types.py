@@ -13,7 +13,11 @@ Identity = io.Custom("LIKENESS_IDENTITY")  # likeness.identity.People
 Swapper = io.Custom("LIKENESS_SWAPPER")  # likeness.swapping.swapper.Swapper, or a patcher around it
 Restorer = io.Custom("LIKENESS_RESTORER")  # likeness.restoring.restorer.Restorer, or as above
 LandmarkNetwork = io.Custom("LIKENESS_LANDMARK_NETWORK")  # a patcher around likeness.nets.fan.FAN
+SoftEdgeNetwork = io.Custom("LIKENESS_SOFT_EDGE")  # a patcher around likeness.nets.pidinet.PiDiNet
+Tagger = io.Custom("LIKENESS_TAGGER")  # likeness.tagging.tagger.Tagger
+Describer = io.Custom("LIKENESS_DESCRIBER")  # likeness.describing.describer.Describer
 
 # Core's, by name, since they have no class in every ComfyUI that has the V3 schema.
 Boxes = io.Custom("BOUNDING_BOX")  # list[frame] of list[dict]
 FaceLandmarks = io.Custom("FACE_LANDMARKS")  # of its MediaPipe node
+PoseKeypoints = io.Custom("POSE_KEYPOINT")  # list[frame] of the dicts that OpenPose writes

@@ -10,7 +10,11 @@ from ..likeness.weights import ENDINGS
 from .host import model_folders
 
 # What networks of a task come in beside the endings that all have.
-MORE: dict[Task, tuple[str, ...]] = {Task.SWAP: (".onnx",), Task.RESTORE: (".onnx", ".ckpt")}
+MORE: dict[Task, tuple[str, ...]] = {
+    Task.SWAP: (".onnx",),
+    Task.RESTORE: (".onnx", ".ckpt"),
+    Task.TAG: (".onnx",),
+}
 
 
 def choices(task: Task) -> list[str]:

@@ -98,7 +98,7 @@ def refused(server: Server, prompt: dict, where: str, *words: str) -> PromptErro
 def assert_works(server: Server) -> None:
     """A good prompt, one that no cache can answer, does what it should."""
     pictures = {
-        "portrait": node("LikenessDemoPortrait", portrait="cafe"),
+        "portrait": node("LikenessLoadPortrait", portrait="cafe"),
         "picture": node(
             "ImageScale",
             image=["portrait", 0],

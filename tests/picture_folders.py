@@ -79,7 +79,7 @@ def run(*arguments: object, **more) -> subprocess.CompletedProcess:
 def swap_folder_prompt(server: Server, folder: str, **changes: object) -> dict:
     """Swap Folder with the built-in swapper and finder and its own defaults but for the changes."""
     made = {
-        "photo": node("LikenessDemoPortrait", portrait="harbour"),
+        "photo": node("LikenessLoadPortrait", portrait="harbour"),
         "finder": _usual(server, "LikenessLoadFaceAnalyzer"),
         "swapper": _usual(server, "LikenessLoadSwapper"),
     }

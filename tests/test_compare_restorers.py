@@ -155,7 +155,7 @@ def compare(pictures: dict, **changes) -> dict:
 
 @pytest.mark.slow
 def test_two_restorers_in_the_host(server):
-    portrait = {"picture": node("LikenessDemoPortrait", portrait="garden")}
+    portrait = {"picture": node("LikenessLoadPortrait", portrait="garden")}
     result = server.run(compare(portrait))
     (sheet,) = result.images("shown")
     assert sheet.shape[1] == 3 * 512 + 4 * GAP
@@ -176,7 +176,7 @@ def tiles(sheet: np.ndarray, count: int) -> list[np.ndarray]:
 @pytest.mark.slow
 def test_cores_upscale_model_that_is_a_restorer(server):
     write_restoreformer(server.base / "models" / "upscale_models" / "face.pth")
-    portrait = {"picture": node("LikenessDemoPortrait", portrait="garden")}
+    portrait = {"picture": node("LikenessLoadPortrait", portrait="garden")}
     core = {"core": node("UpscaleModelLoader", model_name="face.pth")}
     same = {"same": node("LikenessLoadFaceRestorer", restorer="GFPGANv1.4.pth")}
     prompt = core | same | compare(portrait, restorer=["core", 0], restorer_2=["same", 0])
@@ -199,7 +199,7 @@ def test_pictures_without_a_face_in_the_host(server):
 
 @pytest.mark.slow
 def test_errors_in_the_host_name_the_input(server):
-    portrait = {"picture": node("LikenessDemoPortrait", portrait="garden")}
+    portrait = {"picture": node("LikenessLoadPortrait", portrait="garden")}
     refused(server, compare(portrait, fidelities="high"), "compare", "fidelities: ", "'0.3, 0.7'")
     switch = {"on_true": ["picture", 0], "on_false": ["picture", 0], "switch": True}
     wrong = {"switch": node("ComfySwitchNode", **switch)}

@@ -23,7 +23,7 @@ SWITCHES = ("face_and_forehead", "face", "skin", "eyes", "brows", "nose", "lips"
 
 
 def portrait(name: str = "cafe") -> dict:
-    return {"picture": node("LikenessDemoPortrait", portrait=name)}
+    return {"picture": node("LikenessLoadPortrait", portrait=name)}
 
 
 def nobody() -> dict:

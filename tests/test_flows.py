@@ -116,7 +116,7 @@ def test_core_takes_the_standin_for_a_checkpoint_of_the_family(server):
         "mask": node(
             "MaskComposite", destination=["blank", 0], source=["half", 0], x=0, y=0, operation="add"
         ),
-        "portrait": node("LikenessDemoPortrait", portrait="cafe"),
+        "portrait": node("LikenessLoadPortrait", portrait="cafe"),
         "small": node(
             "ImageScale",
             image=["portrait", 0],

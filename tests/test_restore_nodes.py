@@ -70,7 +70,7 @@ def restore(pictures: dict, restorer: str = SHARPENER, pack: str = "built in", *
 
 
 def portrait(name: str = "garden") -> dict:
-    return {"picture": node("LikenessDemoPortrait", portrait=name)}
+    return {"picture": node("LikenessLoadPortrait", portrait=name)}
 
 
 def as_bytes(name: str) -> np.ndarray:

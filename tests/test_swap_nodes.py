@@ -67,7 +67,7 @@ def swap(pictures: dict, swapper: str = BUILT_IN, pack: str = "built in", **chan
         "found": node(
             "LikenessDetectFaces", **detect | {"image": ["picture", 0], "analyzer": ["finder", 0]}
         ),
-        "photo": node("LikenessDemoPortrait", portrait="studio"),
+        "photo": node("LikenessLoadPortrait", portrait="studio"),
         "swapper": node("LikenessLoadSwapper", swapper=swapper),
         "swap": node("LikenessSwapFaces", **given),
         "shown": node("PreviewImage", images=["swap", 0]),
@@ -78,7 +78,7 @@ def swap(pictures: dict, swapper: str = BUILT_IN, pack: str = "built in", **chan
 
 
 def portrait(name: str = "garden") -> dict:
-    return {"picture": node("LikenessDemoPortrait", portrait=name)}
+    return {"picture": node("LikenessLoadPortrait", portrait=name)}
 
 
 def as_bytes(name: str) -> np.ndarray:
