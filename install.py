@@ -92,7 +92,9 @@ def parser() -> argparse.ArgumentParser:
     told = "run the tests in a real ComfyUI; further arguments go to pytest"
     add("test", help=told, description=told)
     models = add("models", help="list weight files, or fetch and verify the named ones")
-    models.add_argument("names", nargs="*", metavar="NAME", help="files to fetch")
+    models.add_argument(
+        "names", nargs="*", metavar="NAME", help="files to fetch, or a workflow's title"
+    )
     models.add_argument("--list", action="store_true", help="print the table (also without NAME)")
     models.add_argument("--folder", help="ComfyUI's models folder (default: the one around)")
     told = "measure; arguments: [NAME ...] [--check] [--json FILE]"

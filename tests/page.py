@@ -162,6 +162,7 @@ class Editor:
         page.get_by_role("button", name="Templates", exact=True).click()
         page.get_by_text(pack, exact=True).first.click()
         card = page.get_by_test_id(f"template-workflow-{title}")
+        card.scroll_into_view_if_needed()  # what is below the fold has no picture yet
         card.locator("img").first.wait_for()
         page.wait_for_load_state("networkidle")
         width = card.locator("img").first.evaluate("picture => picture.naturalWidth")

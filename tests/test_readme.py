@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -42,6 +43,6 @@ def test_a_table_of_the_readme_is_current(name, make, rewrite):
 
 def test_every_file_that_the_readme_links_is_there():
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README.read_text("utf-8"))
-    missing = [link for link in links if not (ROOT / link.replace("%20", " ")).exists()]
+    missing = [link for link in links if not (ROOT / unquote(link)).exists()]
     assert links
     assert not missing

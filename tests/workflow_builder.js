@@ -1,7 +1,6 @@
-// Builds a described workflow in ComfyUI's page, in the open and empty graph; returns what the
-// page saves. Run by workflow_builder.py.
-async (workflow) => {
-  const graph = app.rootGraph
+// Builds a described workflow in ComfyUI's page, in the open and empty graph or in this subgraph of
+// it; returns what the page saves. Run by workflow_builder.py and blueprint_builder.js.
+async (workflow, graph = app.rootGraph) => {
   const demand = (thing, complaint) => {
     if (thing === undefined || thing === null || thing === -1) throw new Error(complaint)
     return thing
@@ -53,5 +52,5 @@ async (workflow) => {
     }
     node.setSize(described.size)
   }
-  return JSON.parse(JSON.stringify(graph.serialize()))
+  return JSON.parse(JSON.stringify(app.rootGraph.serialize()))
 }

@@ -90,14 +90,7 @@ def workflows() -> list[Workflow]:
 
 def api(workflow: Workflow) -> dict:
     """The graph as /prompt takes it."""
-    return {
-        str(node.id): {
-            "inputs": {name: _sent(value) for name, value in node.inputs.items()},
-            "class_type": node.type,
-            "_meta": {"title": node.title},
-        }
-        for node in workflow.nodes
-    }
+    return {str(node.id): sent(node) for node in workflow.nodes}
 
 
 def leading_to(prompt: dict, nodes: list[str]) -> dict:
@@ -109,29 +102,40 @@ def leading_to(prompt: dict, nodes: list[str]) -> dict:
 
 def build(workflow: Workflow, editor) -> dict:
     """The graph as the page saves it, built in that page (a `page.Editor`)."""
-    described = {
+    graph = {
         "id": str(uuid.uuid5(NAMESPACE, workflow.title)),
-        "nodes": [_described(node) for node in workflow.nodes],
+        "nodes": [described(node) for node in workflow.nodes],
         "notes": [asdict(note) for note in workflow.notes],
         "groups": [asdict(group) for group in workflow.groups],
     }
-    editor.clear(described["id"])
-    editor.load(editor.evaluate(SCRIPT, described))  # what it opens, it saves the same again
+    editor.clear(graph["id"])
+    editor.load(editor.evaluate(SCRIPT, graph))  # what it opens, it saves the same again
     return settled(editor.save())
 
 
 def settled(graph: dict) -> dict:
     """Without what varies from save to save: where one looked at it, with which versions."""
     extra = {k: v for k, v in graph["extra"].items() if k not in ("ds", "frontendVersion")}
-    nodes = [
+    return graph | {"extra": extra, "nodes": unversioned(graph["nodes"])}
+
+
+def unversioned(nodes: list[dict]) -> list[dict]:
+    return [
         node | {"properties": {k: v for k, v in node["properties"].items() if k != "ver"}}
-        for node in graph["nodes"]
+        for node in nodes
     ]
-    return graph | {"extra": extra, "nodes": nodes}
 
 
 def text(graph: dict) -> str:
     return json.dumps(graph, indent=2, ensure_ascii=False) + "\n"
+
+
+def sent(node: Node) -> dict:
+    return {
+        "inputs": {name: _sent(value) for name, value in node.inputs.items()},
+        "class_type": node.type,
+        "_meta": {"title": node.title},
+    }
 
 
 def _sent(value: object) -> object:
@@ -141,7 +145,8 @@ def _sent(value: object) -> object:
     return {"__value__": value} if isinstance(value, list) else value
 
 
-def _described(node: Node) -> dict:
+def described(node: Node) -> dict:
+    """For the script, which links nodes once all are there."""
     links = {k: asdict(v) for k, v in node.inputs.items() if isinstance(v, Link)}
     values = {k: v for k, v in node.inputs.items() if k not in links}
     plain = {"id": node.id, "type": node.type, "title": node.title, "at": node.at}

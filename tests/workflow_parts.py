@@ -20,9 +20,9 @@ def load_checkpoint(number: int, at: Place, size: Size) -> Node:
 
 
 def demo_portrait(
-    number: int, at: Place, size: Size, portrait: str, title: str = "Demo Portrait"
+    number: int, at: Place, size: Size, portrait: str, title: str = "Picture"
 ) -> Node:
-    return Node(number, "LikenessDemoPortrait", title, at, size, {"portrait": portrait})
+    return Node(number, "LikenessLoadPortrait", title, at, size, {"portrait": portrait})
 
 
 def load_analyzer(number: int, at: Place, size: Size) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from ..models import MODELS, Model, Task, UnknownModel, find, folder, path, pres
 from .place import PACK, models_folder
 from .process import Say, SetupError
 
+WORKFLOWS = PACK / "workflows"
 EVERY = 2.0  # seconds between two lines of progress
 NOWHERE = (
     f"{PACK} is not inside a ComfyUI's custom_nodes: say where the models are with --folder DIR, "
@@ -19,9 +21,13 @@ NOWHERE = (
 
 
 def models(names: Sequence[str], only_list: bool, chosen: str | None, say: Say) -> int:
-    """The command's exit status; `chosen` is a models folder in the place of ComfyUI's."""
+    """The command's exit status; `chosen` is a models folder in the place of ComfyUI's.
+
+    The title of a bundled workflow stands for all files of the table that it names.
+    """
     try:
-        wanted = [find(name) for name in dict.fromkeys(names)]
+        every = [model for name in names for model in of_workflow(name) or [find(name)]]
+        wanted = list(dict.fromkeys(every))
     except UnknownModel as error:
         raise SetupError(str(error)) from error
     place = Path(chosen).expanduser().absolute() if chosen else models_folder()
@@ -36,6 +42,16 @@ def models(names: Sequence[str], only_list: bool, chosen: str | None, say: Say) 
     if failed:
         say(f"Not fetched: {', '.join(model.file for model in failed)}.")
     return 1 if failed else 0
+
+
+def of_workflow(title: str) -> list[Model]:
+    """The files that the bundled workflow of this title names; none where there is no such."""
+    file = next((each for each in WORKFLOWS.glob("*.json") if each.stem == title), None)
+    if file is None:
+        return []
+    nodes = json.loads(file.read_text("utf-8"))["nodes"]
+    named = {model["name"] for node in nodes for model in node["properties"].get("models", ())}
+    return [model for model in MODELS if model.file in named]
 
 
 def listing(place: Path | None, wanted: Sequence[Model] = MODELS) -> str:
@@ -53,7 +69,10 @@ def listing(place: Path | None, wanted: Sequence[Model] = MODELS) -> str:
                 f"commercial use: {model.commercial.value:15}  {model.licence}"
                 + "".join(f"; {words}" for words in more)
             )
-    lines += ["", "Fetch them with 'python install.py models NAME ...'."]
+    lines += [
+        "",
+        "Fetch them with 'python install.py models NAME ...'; a workflow's title names all of its.",
+    ]
     return "\n".join(lines)
 
 

@@ -22,8 +22,8 @@ touched. A run that was stopped goes on where it was.
 *folder*. Bodies, clothes and light of these pictures are what a training learns besides the \
 face: take varied ones.
 
-**Your own face**: *Load Image* into *Make Identity* in place of *Person*; *Create List* takes \
-several photos. *Load Identity* takes a saved one.
+**Your own face**: *choose file to upload* in *Person*; *Create List* takes several photos. \
+*Load Identity* takes a saved one.
 
 **Better than a photomontage**: a network in *Load Swapper*, and in *Load Face Analyzer* the pack \
 that it needs. With a pack *floor*, among the advanced settings, keeps only what is like the \
@@ -42,7 +42,7 @@ WORKFLOW = Workflow(
         Group("What came of it", at=(675, -75), size=(560, 1010), colour="#b58b2a"),
     ),
     nodes=(
-        parts.demo_portrait(1, (0, 0), (290, 200), "garden"),
+        parts.demo_portrait(1, (0, 0), (290, 200), "garden", "Person"),
         parts.load_analyzer(2, (0, 265), (290, 150)),
         parts.make_identity(3, (0, 480), (290, 440), Link(1), Link(2), "nobody"),
         parts.load_swapper(4, (335, 0), (310, 150)),

@@ -17,9 +17,9 @@ https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/\
 v1-5-pruned-emaonly-fp16.safetensors?download=true); a realistic one paints better faces: choose \
 yours in *Load Checkpoint*. Then press **Run**.
 
-**Your own picture**: double-click the canvas, add *Load Image*, and connect its *IMAGE* to \
-*Detect Faces*, *Crop For Inpaint* and *Compare Images* in place of *Stitch Images*. A batch works \
-as well. After a sampler, take the *IMAGE* of its *VAE Decode*.
+**Your own picture**: *choose file to upload* in *Picture*, and delete *Beside it*, whose \
+picture *Stitch Images* puts to its right. After a sampler, connect the *IMAGE* of its *VAE \
+Decode* in place of *Stitch Images*; a batch works as well.
 
 **Which faces**: *Select Faces*. *min_pixels* leaves small ones out, *indices* takes some by \
 number. Turned heads need an insightface pack in *Load Face Analyzer*.
@@ -48,7 +48,7 @@ WORKFLOW = Workflow(
     ),
     nodes=(
         parts.demo_portrait(1, (0, 0), (290, 200), "harbour"),
-        parts.demo_portrait(2, (0, 265), (290, 200), "studio"),
+        parts.demo_portrait(2, (0, 265), (290, 200), "studio", "Beside it"),
         Node(
             3,
             "ImageStitch",

@@ -8,8 +8,7 @@ NOTE = """\
 Press **Run**. The faces of the portrait come back numbered, with their boxes, points and scores.
 Nothing is downloaded: the built-in finder sees frontal faces.
 
-**Your own picture**: double-click the canvas, add *Load Image*, and connect its *IMAGE* to \
-*Detect Faces* and *Draw Faces* in place of *Demo Portrait*.
+**Your own picture**: *choose file to upload* in *Picture*.
 
 **Other poses, age, sex, identity**: choose an insightface pack in *Load Face Analyzer* (such as \
 buffalo_l or antelopev2, a folder of .onnx files in models/insightface/models). Its authors allow \
@@ -32,8 +31,8 @@ WORKFLOW = Workflow(
     nodes=(
         Node(
             1,
-            "LikenessDemoPortrait",
-            "Demo Portrait",
+            "LikenessLoadPortrait",
+            "Picture",
             at=(0, 0),
             size=(290, 200),
             inputs={"portrait": "harbour"},

@@ -15,9 +15,8 @@ https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/\
 v1-5-pruned-emaonly-fp16.safetensors?download=true); a realistic one paints better faces: choose \
 yours in *Load Checkpoint*. Then press **Run**.
 
-**Your own picture**: double-click the canvas, add *Load Image*, and connect its *IMAGE* to \
-*Detect Faces* and *Crop For Inpaint* in place of *Demo Portrait*. Another face of it: its number \
-in *Select Faces*, *indices*.
+**Your own picture**: *choose file to upload* in *Picture*. Another face of it: its number in \
+*Select Faces*, *indices*.
 
 **Your own person**: add *Load LoRA* between *Load Checkpoint* and what it leads to (*MODEL* to \
 *KSampler*, *CLIP* to both prompts), and write the sentence that the LoRA was trained with into \

@@ -17,10 +17,8 @@ frontal faces. For a real swap choose a network in *Load Swapper*, such as inswa
 and in *Load Face Analyzer* the insightface pack that it needs, buffalo_l. Both are for \
 non-commercial research only. The report then says how like the person the face was, and is.
 
-**Your own pictures**: add two *Load Image*. One goes to *Detect Faces*, *Swap Faces* and \
-*Compare Images* in place of *Target*, the other to *Make Identity* in place of *Person*. Several \
-photos of the person make a better identity: *Create List* takes them in any size. *Save \
-Identity* keeps it.
+**Your own pictures**: *choose file to upload* in *Target* and in *Person*. Several photos of \
+the person make a better identity: *Create List* takes them in any size. *Save Identity* keeps it.
 
 **Several faces**: *indices* in *Select Faces* says which, empty for all.
 

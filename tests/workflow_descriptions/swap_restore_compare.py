@@ -28,7 +28,7 @@ hair are put back.
 **The rest of the picture too**: set *factor* to 2 and connect core's *Load Upscale Model*, such \
 as RealESRGAN_x2plus.pth, to *upscale_model*.
 
-**Your own pictures**: *Load Image* in place of *Target* and of *Person*. To restore without a \
+**Your own pictures**: *choose file to upload* in *Target* and *Person*. To restore without a \
 swap, connect the picture to *Restore Faces* itself.
 """
 
