@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .headless import command as headless
+
 if TYPE_CHECKING:
     from .detect import Analyzer
     from .identity import People
@@ -27,6 +29,7 @@ examples:
   python -m likeness swap-folder photos swapped --person anna.safetensors \\
       --analyzer models/insightface/models/buffalo_l --swapper models/insightface/inswapper_128.onnx
   python -m likeness convert RestoreFormer++.ckpt RestoreFormer++.safetensors
+  python -m likeness run "Find faces" --set "Picture=me.png"
 
 Swap in your own face, or that of a person who agreed. The results say in their metadata that
 they are synthetic and show no real event; leave that in. Many networks forbid commercial use:
@@ -93,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
     )
     restorer.add_argument("file", metavar="FILE", type=Path, help="such as RestoreFormer++.ckpt")
     restorer.add_argument("target", metavar="OUT", type=Path, help="the new .safetensors file")
+    told = "run a workflow on a ComfyUI that is running, and fetch the results"
+    headless.add_options(commands.add_parser("run", help=told))
     return whole
 
 
@@ -290,7 +295,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-COMMANDS = {"swap-folder": swap_folder, "convert": convert}
+COMMANDS = {"swap-folder": swap_folder, "convert": convert, "run": headless.run}
 
 
 if __name__ == "__main__":

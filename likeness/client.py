@@ -50,9 +50,15 @@ class Client:
                 "such as http://127.0.0.1:8188"
             )
 
-    def queue(self, prompt: dict) -> str:
-        """Queue a graph in API format; returns the prompt's id."""
-        answer = self._json("/prompt", {"prompt": prompt})
+    def queue(self, prompt: dict, listener: str = "", prompt_id: str = "") -> str:
+        """Queue a graph in API format; returns the prompt's id.
+
+        `listener` is the clientId of a websocket that is to hear of it. A wanted `prompt_id`, a
+        UUID, is heeded by servers that know of such.
+        """
+        named = {"client_id": listener, "prompt_id": prompt_id}
+        body = {"prompt": prompt} | {key: value for key, value in named.items() if value}
+        answer = self._json("/prompt", body)
         if answer["node_errors"]:
             self.cancel(answer["prompt_id"])
             raise _refusal("The server would run only a part of the prompt", answer)
@@ -64,23 +70,30 @@ class Client:
         `progress` is called at each look with the seconds waited and the seconds allowed.
         """
         start, pause = time.monotonic(), FIRST_PAUSE
-        while (entry := self.history(prompt_id)) is None:
+        while (entry := self.look(prompt_id)) is None:
             waited = time.monotonic() - start
             if waited > timeout:
                 raise PromptError(
                     f"Prompt {prompt_id} was not done after {timeout:g} seconds. It goes on in "
                     f"{self.url}: wait for it again with a longer timeout, or cancel it."
                 )
-            known = any(prompt_id in prompts for prompts in self.queued().values())
-            if not known and self.history(prompt_id) is None:
-                raise PromptError(
-                    f"{self.url} no longer knows prompt {prompt_id}: it was removed from the "
-                    "queue, or the server was started anew. Queue it again."
-                )
             progress(int(waited), int(timeout))
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
-        _raise_failure(entry)
+        raise_failure(entry)
+        return entry
+
+    def look(self, prompt_id: str) -> dict | None:
+        """As `history`; PromptError where the server does not know the prompt at all."""
+        if (entry := self.history(prompt_id)) is not None:
+            return entry
+        if any(prompt_id in prompts for prompts in self.queued().values()):
+            return None
+        if (entry := self.history(prompt_id)) is None:
+            raise PromptError(
+                f"{self.url} no longer knows prompt {prompt_id}: it was removed from the queue, or "
+                "the server was started anew. Queue it again."
+            )
         return entry
 
     def history(self, prompt_id: str) -> dict | None:
@@ -93,9 +106,10 @@ class Client:
         return {state: [item[1] for item in items] for state, items in queue.items()}
 
     def cancel(self, prompt_id: str) -> None:
-        """Take the prompt out of the queue, or stop it where it runs."""
+        """Take the prompt out of the queue, or stop it where it runs, and no other."""
         self._json("/queue", {"delete": [prompt_id]})
-        self._json("/interrupt", {"prompt_id": prompt_id})
+        if prompt_id in self.queued()["queue_running"]:  # older servers stop whatever runs
+            self._json("/interrupt", {"prompt_id": prompt_id})
 
     def view(self, image: dict) -> bytes:
         """The file of one picture that a history entry lists."""
@@ -117,6 +131,10 @@ class Client:
     def models(self, folder: str) -> list[str]:
         """The files in a folder of models, such as "checkpoints"."""
         return self._json(f"/models/{quote(folder)}")
+
+    def embeddings(self) -> list[str]:
+        """The names that "embedding:NAME" in a prompt may have, without their endings."""
+        return self._json("/embeddings")
 
     def system_stats(self) -> dict:
         return self._json("/system_stats")
@@ -164,7 +182,8 @@ def texts(entry: dict) -> dict[str, str]:
     }
 
 
-def _raise_failure(entry: dict) -> None:
+def raise_failure(entry: dict) -> None:
+    """PromptError where the prompt of this history entry failed or was cancelled."""
     for event, data in entry["status"]["messages"]:
         node_id, class_type = data.get("node_id"), data.get("node_type")
         where = f"Node {node_id} ({class_type})"

@@ -1,0 +1,1 @@
+"""Workflows without the page: found by title, set by name, run on a server, fetched."""
