@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from ..client import Client, results, texts
+from ..client import results, texts
+from .demo_jobs import PORTRAIT, Pair, jobs
+from .demo_models import Files, Recipe, recipe, write_standins
 from .host import ready
 from .place import PACK, Comfy, free_port
 from .process import Say, SetupError, clean_environment, tail
-from .server import running
+from .server import Own, running
 
-PORTRAIT, SWAP, SWAP_FOLDER = "LikenessDemoPortrait", "LikenessSwapFaces", "LikenessSwapFolder"
-RESTORE = "LikenessRestoreFaces"
 SWAPS, CONTACT = "swaps.jpg", "contact-sheet.jpg"
 SHEETS = {SWAPS: "a sheet of swaps", CONTACT: "a contact sheet"}
 JOB_LIMIT = 3600.0  # seconds for one picture: a large model takes its time without a GPU
-
-
-Files = Callable[[str], Sequence[str]]  # the names of those in a folder of models
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Whose face goes onto which portrait; on their own it is the portrait itself."""
-
-    person: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Job:
-    title: str
-    prompt: dict
-    pair: Pair | None = None  # None: no swap between portraits
 
 
 @dataclass(frozen=True)
@@ -48,25 +29,15 @@ class Shown:
     """A picture that a job left."""
 
     path: Path
+    recipe: Recipe
     pair: Pair | None = None
-
-
-@dataclass(frozen=True)
-class Needed:
-    """A model file that a workflow names."""
-
-    name: str
-    url: str
-    directory: str  # below ComfyUI's models folder
-
-    def __str__(self) -> str:
-        return f"{self.name}, which belongs into models/{self.directory} ({self.url})"
 
 
 def demo(port: int | None, say: Say) -> int:
     """Run the bundled workflows on every demo portrait; pictures and contact sheets stay.
 
-    A workflow whose model files are not there is left out, and said to be.
+    For model files that are not there stand-ins serve, where there are such, and are said to;
+    otherwise the workflow is left out, and said to be.
     """
     started = time.monotonic()
     free_port(port)  # a taken one is told before minutes are spent
@@ -74,8 +45,8 @@ def demo(port: int | None, say: Say) -> int:
     output = _output()
     log = output / "demo-server.log"
     say("Starting ComfyUI ...")
-    with running(comfy, free_port(port), log, say) as client:
-        shown = _run_all(client, output, log, say)
+    with running(comfy, free_port(port), log, say) as server:
+        shown = _run_all(server, comfy, output, log, say)
     sheets = _sheets(comfy, shown, output)
     say("")
     for path in (*(each.path for each in shown), *sheets):
@@ -100,12 +71,14 @@ def _output() -> Path:
     return folder
 
 
-def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Shown]:
+def _run_all(server: Own, comfy: Comfy, output: Path, log: Path, say: Say) -> list[Shown]:
+    client = server.client
     known = client.object_info()
     if PORTRAIT not in known:
         raise SetupError(f"ComfyUI did not load the pack:\n{import_error(log)}\nIts log: {log}")
-    complete = _complete(PACK / "workflows", client.models, say)
-    todo = list(jobs(complete, known[PORTRAIT]))
+    recipes = recipes_of(PACK / "workflows", cache(client.models), say)
+    write_standins(comfy, server.models, [name for each in recipes for name in each.standins])
+    todo = list(jobs(recipes, known[PORTRAIT]))
     pictures: list[Shown] = []
     for number, job in enumerate(todo, 1):
         began = time.monotonic()
@@ -115,7 +88,7 @@ def _run_all(client: Client, output: Path, log: Path, say: Say) -> list[Shown]:
             stem = job.title if len(shown) == 1 else f"{job.title} {place}"
             path = output / f"{stem}{Path(image['filename']).suffix}"
             path.write_bytes(client.view(image))
-            pictures.append(Shown(path, job.pair))
+            pictures.append(Shown(path, job.recipe, job.pair))
         told = dict.fromkeys(text.strip().splitlines()[0] for text in texts(entry).values())
         seconds = time.monotonic() - began
         say(f"[{number}/{len(todo)}] {job.title}: {seconds:.1f} s  {'; '.join(told)}")
@@ -131,114 +104,29 @@ def import_error(log: Path) -> str:
     return tail(before, 8) if told else tail(text, 8)
 
 
-def _complete(folder: Path, there: Files, say: Say) -> list[Path]:
-    """The API files of the workflows that have all their model files."""
+def recipes_of(folder: Path, there: Files, say: Say) -> list[Recipe]:
+    """The workflows in `folder` that can be run."""
     files = sorted((folder / "api").glob("*.json"))
     if not files:
         raise SetupError(f"No workflow in {folder / 'api'}: the clone is not whole.")
-    complete = []
+    runs = []
     for file in files:
         graph = json.loads((folder / file.name).read_text("utf-8"))
-        if lacking := needed(graph, there):
-            say(f"Left out: {file.stem}. It needs {'; '.join(map(str, lacking))}.")
+        found = recipe(file.stem, graph, json.loads(file.read_text("utf-8")), there)
+        if isinstance(found, Recipe):
+            runs.append(found)
+            if found.told:
+                say(f"{found.title}: {found.told}")
         else:
-            complete.append(file)
-    return complete
-
-
-def needed(graph: dict, there: Files) -> list[Needed]:
-    """The model files that a workflow (in UI format) names and this ComfyUI does not have.
-
-    What a node offers does not tell: ours offer files that are not there.
-    """
-    named = [model for node in graph["nodes"] for model in node["properties"].get("models", ())]
-    lacking = [Needed(**each) for each in named if each["name"] not in there(each["directory"])]
-    return list(dict.fromkeys(lacking))
-
-
-def jobs(files: Iterable[Path], portrait: dict) -> Iterator[Job]:
-    """Every workflow with every portrait; one without a portrait node, or for a folder, runs once.
-
-    Where a workflow takes several portraits, the others are those that follow in the list. One
-    that swaps faces between two, and no more, runs for every ordered pair of them.
-    """
-    name, choices = combo(portrait)
-    for file in files:
-        prompt = json.loads(file.read_text("utf-8"))
-        places = _of_class(prompt, PORTRAIT)
-        swaps = _of_class(prompt, SWAP) and not _of_class(prompt, RESTORE)
-        if len(places) == 2 and swaps:
-            yield from _pairs(file.stem, prompt, name, choices)
-            continue
-        once = not places or _of_class(prompt, SWAP_FOLDER)
-        for number, choice in enumerate([None] if once else choices):
-            chosen = [choices[(number + further) % len(choices)] for further in range(len(places))]
-            job = prompt if once else _with(prompt, name, dict(zip(places, chosen, strict=True)))
-            yield Job(_file_name(file.stem if once else f"{file.stem} - {choice}"), job)
-
-
-def _pairs(title: str, prompt: dict, name: str, choices: Sequence[str]) -> Iterator[Job]:
-    """A target's jobs in a row: the server keeps what it found in it from one to the next."""
-    target = _shown_to(prompt, _of_class(prompt, SWAP)[0], "image")
-    (person,) = set(_of_class(prompt, PORTRAIT)) - {target}
-    for onto in choices:
-        for who in (onto, *(each for each in choices if each != onto)):
-            job = _with(prompt, name, {target: onto, person: who})
-            told = f"{title} - {who} on {onto}"
-            if who == onto:
-                job, told = _alone(job, target), f"Portrait - {onto}"
-            yield Job(_file_name(told), job, Pair(who, onto))
-
-
-def _shown_to(prompt: dict, node: str, name: str) -> str:
-    """The portrait from which the input `name` of a node comes, however far up."""
-    source = prompt[node]["inputs"][name][0]
-    while prompt[source]["class_type"] != PORTRAIT:
-        source = prompt[source]["inputs"]["image"][0]
-    return source
-
-
-def _alone(prompt: dict, portrait: str) -> dict:
-    shown = {"class_type": "PreviewImage", "inputs": {"images": [portrait, 0]}}
-    return {portrait: prompt[portrait], "shown": shown}
-
-
-def _of_class(prompt: dict, class_type: str) -> list[str]:
-    return [key for key, node in prompt.items() if node["class_type"] == class_type]
-
-
-def _with(prompt: dict, name: str, values: dict[str, str]) -> dict:
-    """The prompt with these values in the input `name` of nodes."""
-    changed = copy.deepcopy(prompt)
-    for key, value in values.items():
-        changed[key]["inputs"][name] = value
-    return changed
-
-
-def _file_name(title: str) -> str:
-    return re.sub(r'[<>:"/\\|?*]', "_", title)
-
-
-def combo(node: dict) -> tuple[str, list[str]]:
-    """The node's one choice among names, as /object_info describes it: input and options."""
-    for name, described in node["input"]["required"].items():
-        if choices := _options(described):
-            return name, choices
-    raise SetupError(f"{node['name']} offers no portraits; its inputs are {node['input']}.")
-
-
-def _options(described: list) -> list[str]:
-    """The options of an input; older ComfyUI has them in the place of its type."""
-    kind, *settings = described
-    if isinstance(kind, list):
-        return kind
-    return settings[0].get("options", []) if kind == "COMBO" else []
+            needs = "; ".join(map(str, found))
+            say(f"Left out: {file.stem}, which has no stand-ins here. It needs {needs}.")
+    return runs
 
 
 def _sheets(comfy: Comfy, shown: Sequence[Shown], output: Path) -> list[Path]:
     """One of the swaps, one of everything else, where there are any."""
     swaps = {each.pair: str(each.path) for each in shown if each.pair is not None}
-    others = [str(each.path) for each in shown if each.pair is None]
+    others = [each for each in shown if each.pair is None]
     names = list(dict.fromkeys(pair.target for pair in swaps))
     made = []
     if swaps:
@@ -246,7 +134,12 @@ def _sheets(comfy: Comfy, shown: Sequence[Shown], output: Path) -> list[Path]:
         arguments = ["--names", *names, "--pictures", *table]
         made.append(_drawn(comfy, "swap_sheet.py", output / SWAPS, arguments))
     if others:
-        made.append(_drawn(comfy, "sheet.py", output / CONTACT, others))
+        rows: dict[str, list[str]] = {}
+        for each in others:
+            told = ": ".join(filter(None, [each.recipe.title, each.recipe.told]))
+            rows.setdefault(told, []).append(str(each.path))
+        arguments = [word for told, row in rows.items() for word in ("--row", told, *row)]
+        made.append(_drawn(comfy, "sheet.py", output / CONTACT, arguments))
     return made
 
 

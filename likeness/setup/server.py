@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..client import Client, ServerError
@@ -21,8 +22,16 @@ LENT = "extra_model_paths.yaml"
 PATIENCE = 10.0  # seconds a server gets to end by itself
 
 
+@dataclass(frozen=True)
+class Own:
+    """A server of ours, and the folder of models that nobody else sees."""
+
+    client: Client
+    models: Path
+
+
 @contextlib.contextmanager
-def running(comfy: Comfy, port: int, log: Path, say: Say) -> Iterator[Client]:
+def running(comfy: Comfy, port: int, log: Path, say: Say) -> Iterator[Own]:
     """A server with the pack in it and a base directory of its own; gone when the block ends.
 
     Of the ComfyUI whose code it runs it sees the model files.
@@ -38,7 +47,7 @@ def running(comfy: Comfy, port: int, log: Path, say: Say) -> Iterator[Client]:
             client = Client(f"http://127.0.0.1:{port}")
             _await(client, process, log, say)
             try:
-                yield client
+                yield Own(client, base / "models")
             except ServerError as error:
                 if process.poll() is not None:
                     raise died(process, log) from error
