@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import platform
+import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -32,6 +33,9 @@ ENTRIES = {
     "recognise": "entry_recognise",
     "swap": "entry_swap",
     "folder": "entry_swap_memory",
+    "soft-edge": "entry_soft_edge",
+    "reference": "entry_reference",
+    "recipe": "entry_recipe",
 }
 
 
@@ -44,6 +48,7 @@ def main() -> int:
     unknown = set(options.names) - set(ENTRIES)
     if unknown:
         parser.error(f"no entry {', '.join(sorted(unknown))}; there are: {', '.join(ENTRIES)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers are stopped, too
     _make_pack_importable()
     rows = []
     print(HEADER)
