@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import workflow_builder as builder
 from graphs import node
+from pack.likeness.headless.command import MIXED
 from PIL import Image
 from test_flows import portrait
 
@@ -176,6 +177,17 @@ def test_a_missing_file_of_ours_comes_with_the_way_to_get_it(server, title, sett
     refused = server.fails(prompt, LIMIT)
     assert told in str(refused)
     assert refused.node_id == titled(prompt, title)
+
+
+@pytest.mark.slow
+def test_a_controlnet_of_another_family_ends_with_an_error_that_likeness_run_explains(server):
+    server.add_sdxl()
+    union = "controlnet-union-sdxl-promax.safetensors"
+    refused = server.fails(
+        changed(bundled(V1), "Load soft edge ControlNet", control_net_name=union), LIMIT
+    )
+    assert refused.node_id == titled(bundled(V1), "Sampler")
+    assert any(words in str(refused) for words in MIXED), str(refused)
 
 
 def test_load_portrait_takes_a_file_of_the_input_folder_and_no_other(server):

@@ -197,6 +197,18 @@ def test_a_setting_that_cannot_be_is_told_with_what_can(wanted, words, run, grap
     fails(run(graph(blank(**{"3": titled("Way", scale), "4": photo})), "--set", wanted), *words)
 
 
+def test_a_title_alone_means_what_it_names_or_begins_with(run):
+    wanted = ("Second strength=0.2", "Second pass paints=face and forehead", "Picture=studio")
+    sets = [word for each in wanted for word in ("--set", each)]
+    listed = run("V2 inpaint and img2img", *sets, "--list")
+    assert listed.code == 0, listed.err
+    assert "  Second strength[.strength] = 0.2 " in listed.out
+    assert "  Second pass paints[.region] = face and forehead " in listed.out
+    assert "  Mask[.region] = face and forehead " in listed.out
+    assert "  Picture[.portrait] = studio " in listed.out
+    assert "compare_view" not in listed.out
+
+
 def test_one_title_on_two_nodes_is_told_apart_by_the_number(run, graph):
     twins = blank(**{"3": titled("Size", node("EmptyImage", width=8, height=8))})
     told = fails(run(graph(twins), "--set", "size.width=9"), "1.width", "3.width")

@@ -36,8 +36,9 @@ or saved by it."""
 HELP = """\
 names:
   "Title.input" is a setting of the node that has this title. The title alone means its only
-  setting; else the one of the same name ("Strength" is "Strength.strength"); else the picture or
-  other file that it takes; else its text, value, prompt, string or number; else its model file.
+  setting; else the one that it names ("Second strength" is "Second strength.strength"); else the
+  picture or other file that it takes; else its text, value, prompt, string or number; else its
+  model file; else the choice that it begins with ("Mask" is "Mask.region").
   "7.input" goes by the node's number. --list shows all of them.
 
 values:
@@ -55,6 +56,14 @@ bundled workflows:
 The exit code is 0 when the workflow ran; 130 after Ctrl-C, which cancels it on the server; 143
 after a termination signal, which does, too; 1 for everything else.
 """
+
+
+# What ComfyUI says where a network of one family meets one of another.
+MIXED = ("shapes cannot be multiplied", "y is None")
+FAMILIES = (
+    "Checkpoint, LoRA, ControlNets and embeddings must be of one family: all for SD 1.5, or all "
+    "for SDXL."
+)
 
 
 class RunError(Exception):
@@ -218,7 +227,8 @@ def _told(job: Run, error: ServerError) -> str:
     cancelled = "was cancelled" in str(error)
     told = _named(job, error)
     lacking = [] if cancelled else [str(each) for each in absent_models(job.prompt, job.known)]
-    words = "\n".join([told, *lacking])
+    mixed = [FAMILIES] if any(each in str(error) for each in MIXED) else []
+    words = "\n".join([told, *mixed, *lacking])
     return f"{words}\nSee {job.report('cancelled' if cancelled else 'failed', error=words)}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from .values import as_value
-from .widgets import DYNAMIC, Widget, widgets
+from .widgets import DYNAMIC, UNSAVED, Widget, widgets
 
 SPOKEN = ("text", "value", "prompt", "string", "number")  # what a node is about, where it has one
 LONGEST = 60  # characters of a value that a list shows
@@ -44,7 +44,11 @@ def settings(prompt: Mapping[str, Mapping], known: Mapping) -> list[Setting]:
     found = []
     for key, node in prompt.items():
         title, values = title_of(node), _values(node)
-        shown = [each for each in _widgets(node, known) if each.name in values]
+        shown = [
+            each
+            for each in _widgets(node, known)
+            if each.name in values and each.kind not in UNSAVED
+        ]
         main = obvious(shown, title)
         alone = titles.count(title) == 1
         for each in shown:
@@ -54,14 +58,17 @@ def settings(prompt: Mapping[str, Mapping], known: Mapping) -> list[Setting]:
 
 
 def obvious(shown: list[Widget], title: str) -> Widget | None:
-    """The one that a title alone means: the only one, or its namesake; else its file or text."""
+    """The one that a title alone means: the only one, the one it names, its file, its text ..."""
     if len(shown) == 1:
         return shown[0]
-    namesake = [each for each in shown if each.name.casefold() == title.casefold()]
+    words = title.casefold().split()
+    namesake = [each for each in shown if each.name.casefold() in words]
     picture = [each for each in shown if each.takes_files]
     spoken = [each for each in shown if each.name in SPOKEN]
     model = [each for each in shown if each.name.endswith("_name") and each.choices]
-    return next((some[0] for some in (namesake, picture, spoken, model) if len(some) == 1), None)
+    first = [each for each in shown[:1] if each.choices]
+    kinds = (namesake, picture, spoken, model, first)
+    return next((some[0] for some in kinds if len(some) == 1), None)
 
 
 def set_value(prompt: dict, known: Mapping, name: str, text: str, upload) -> Setting:

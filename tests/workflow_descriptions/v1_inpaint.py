@@ -15,7 +15,8 @@ expression, a reference keeps skin and light, and **outside the mask not one pix
 
 1. *Picture*: the picture to paint in.
 2. *Load Checkpoint*: a {family} checkpoint; a realistic one paints better faces.
-3. *Person's LoRA*: yours. To try the workflow without one, bypass the node (Ctrl+B).
+3. *Person's LoRA*: yours, made for {family}; one for another family does nothing, and only \
+ComfyUI's log says so. To try the workflow without one, bypass the node (Ctrl+B).
 4. *Mask*: as it is, the face. **Face and neck**: write `neck, left ear, right ear` into *add*.
 5. *Prompt*: the words that the LoRA was trained with into *trigger*. The rest is read off the \
 picture; what belongs to the person is taken out of it.
@@ -30,6 +31,9 @@ Faces* to *Crop For Inpaint*.
 
 The settings are those of the recipe as it was written for A1111: DPM++ SDE Karras, 30 steps, mask \
 blur 16, the strength counted as there. Seeds give other pictures than there.
+
+**Several pictures at once**: core's *Rebatch Images* (1) behind *Picture*, since each has a \
+prompt of its own. **A picture without a face** comes out as it went in, and the reports say so.
 
 {files}
 **Use your own face, or that of somebody who agreed.** The demo portraits show nobody.

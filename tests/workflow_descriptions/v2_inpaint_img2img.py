@@ -24,6 +24,9 @@ Its author judged it the best of the three.
 6. *Second strength*: 0.2 to 0.4. More of it pulls the picture into the style of the pictures \
 that the LoRA was trained on.
 
+**A picture without a face** is still painted by the second pass where that paints the whole \
+picture. **Several pictures at once**: core's *Rebatch Images* (1) behind *Picture*.
+
 **Depth alone** in the second pass: *strength* of *Second soft edge control* to 0.
 
 {files}

@@ -37,6 +37,9 @@ mask not one pixel changes**.
 5. *Strength*: 0.2 to 0.4. More of it loses the likeness.
 6. *Prompt*: what is read off the picture; add words of your own in *add*.
 
+**A picture without a face** is not swapped, but painted where the whole picture is. **Several \
+pictures at once**: core's *Rebatch Images* (1) behind *Picture*.
+
 **Depth alone**: *strength* of *Soft edge control* to 0. **Sharper faces**: put *Restore Faces* \
 between *Swap Faces* and *Crop For Inpaint*.
 
