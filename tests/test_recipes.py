@@ -6,6 +6,7 @@ import copy
 import json
 from pathlib import Path
 
+import headless
 import numpy as np
 import pytest
 import workflow_builder as builder
@@ -130,6 +131,35 @@ def test_the_variant_for_sdxl_runs(server, title):
     made, _ = saved(server, on(server, bundled(title), given, "recipe.png"))
     assert made.shape == given.shape
     assert not np.array_equal(made, given)
+
+
+@pytest.mark.slow
+@every_recipe
+def test_likeness_run_runs_it_and_fetches_the_picture_and_the_report(server, title, tmp_path):
+    """By the command of the README, with an own picture, and quick."""
+    Image.fromarray(portrait("cafe")).save(tmp_path / "me.png")
+    listed = {key: each["inputs"] for key, each in bundled(title).items()}
+    quick = {f"{key}.{name}": listed[key][name] for key in listed for name in differing(title, key)}
+    sets = [word for name, value in quick.items() for word in ("--set", f"{name}={value}")]
+    done = headless.run(
+        title,
+        *("--server", server.url, "--out", "made", "--set", "Picture=./me.png", *sets),
+        folder=tmp_path,
+    )
+    assert done.code == 0, done.err
+    (picture, report) = (tmp_path / path for path in done.paths)
+    assert np.asarray(Image.open(picture)).shape == portrait("cafe").shape
+    told = json.loads(report.read_text("utf-8"))
+    assert told["status"] == "success"
+    assert told["workflow"] == title
+
+
+def differing(title: str, node_id: str) -> list[str]:
+    """The inputs of a node that being quick changes."""
+    whole = json.loads((API / f"{title}.json").read_text("utf-8"))[node_id]["inputs"]
+    return [
+        name for name, value in bundled(title)[node_id]["inputs"].items() if value != whole[name]
+    ]
 
 
 @pytest.mark.slow
