@@ -14,6 +14,8 @@ from pickles import Touches
 from safetensors.torch import load_file, save_file
 from standins.describers import VOCABULARY, write_blip, write_vilt
 
+pytestmark = pytest.mark.slow
+
 WRITERS = {"blip": write_blip, "vilt": write_vilt}
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

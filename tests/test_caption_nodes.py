@@ -14,6 +14,8 @@ from pack.likeness.describing.known import KNOWN
 from pack.likeness.describing.questions import QUESTIONS, SENTENCE, read
 from standins.describers import write_blip, write_vilt
 
+pytestmark = pytest.mark.slow
+
 WRITERS = {"a blip é": write_blip, "a vilt": write_vilt}
 
 

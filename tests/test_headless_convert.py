@@ -12,6 +12,8 @@ from pack.likeness.headless.convert import convert
 from pack.likeness.headless.graph import GraphError
 from workflow_builder import workflows
 
+pytestmark = pytest.mark.slow
+
 BROWSERS_OWN = ("WEBCAM", "LOAD_3D", "AUDIO_RECORD")  # what only a browser can make
 PAGES_OWN = {"LoadImageOutput", "SaveGLB", "Preview3D"}  # buttons that the page sends, unread
 BLUEPRINTS = (
@@ -87,7 +89,6 @@ def test_every_bundled_workflow_is_its_own_api_file(workflow, known):
     assert convert(saved, known) == json.loads(workflow.api_file.read_text("utf-8"))
 
 
-@pytest.mark.slow
 def test_every_node_of_the_server_is_sent_as_the_page_sends_it(editor, known):
     types = [name for name in sorted(known) if not _needs_a_browser(known[name])]
     editor.evaluate(ADD_ALL, types)
@@ -105,7 +106,6 @@ def test_bypassed_and_muted_nodes_reroutes_and_primitives(editor, known):
     assert convert(editor.save(), known) == wanted
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_subgraphs_are_laid_open(name, editor, known):
     file = Path(os.environ["COMFYUI_PATH"], "blueprints", f"{name}.json")

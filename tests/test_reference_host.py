@@ -15,6 +15,8 @@ from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from references import LATENT, referring, step
 from tiny_unets import latent, prompt, sampled
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = ("attention", "adain", "attention and adain")
 START = 0.5 * latent(seed=9)
 
@@ -71,7 +73,6 @@ def test_the_model_that_came_in_keeps_no_trace(sd15, plain):
     assert traces(sd15) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("calls", [1, 9, 14, 30])
 def test_an_error_in_mid_step_leaves_no_trace(sd15, plain, both, calls):
     """In the first pass over the reference, in the one over the picture, in a later step."""
@@ -148,7 +149,6 @@ def test_a_replaced_attention_stays_the_other_packs(sd15):
         assert seen == [6, 6]  # 2 x 3 tokens, of the reference and of the picture
 
 
-@pytest.mark.slow
 def test_perturbed_attention_guidance(sd15, both):
     guided = PerturbedAttentionGuidance.execute(both, 3.0).args[0]
     got = sampled(guided)
@@ -194,7 +194,6 @@ def test_prompts_of_other_lengths(sd15, both):
     assert not torch.allclose(got, sampled(sd15, negative=long))
 
 
-@pytest.mark.slow
 def test_a_lora(sd15, plain):
     """Laid over the weights, before and after: as if the weights had been so."""
     key = "diffusion_model.middle_block.1.transformer_blocks.0.attn1.to_k.weight"
@@ -214,7 +213,6 @@ def test_a_lora(sd15, plain):
     assert torch.equal(sampled(sd15), plain)
 
 
-@pytest.mark.slow
 def test_a_controlnet(sd15):
     """It acts on the picture alone: the reference is read as it is without one."""
     control = tiny_unets.control()
