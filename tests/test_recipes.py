@@ -230,7 +230,7 @@ def test_load_portrait_takes_a_file_of_the_input_folder_and_no_other(server):
     result = server.run(graph)
     assert np.array_equal(result.images("shown")[0], given)
     assert result.texts["load"] == "own é.png: your file, 160 x 97"
-    for name in ("nobody.png", "../server.log", "/etc/hostname", "x [output]", ""):
+    for name in ("no such.png", "../server.log", "/etc/hostname", "x [output]", ""):
         refused = server.fails(graph | {"load": node("LikenessLoadPortrait", portrait=name)})
         assert "neither a file" in str(refused)
     Image.fromarray(given[::-1]).save(server.base / "input" / "own é.png")
